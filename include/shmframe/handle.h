@@ -1,0 +1,43 @@
+/* libshmframe: handles, the small values that name a segment.
+ *
+ * A handle is plain data: copy it, store it, send it as a task's argument. It does not own what
+ * it names: the object lives as long as its owner keeps it, or as long as a task that was given
+ * the handle is not finished. A handle whose segment was released is refused with SHMF_E_STALE
+ * when it is opened. Handles mean something in the process that made them and in the workers of
+ * its pools; nowhere else. */
+#ifndef SHMFRAME_HANDLE_H
+#define SHMFRAME_HANDLE_H
+
+#include <shmframe/base.h>
+
+SHMF_BEGIN_DECLS
+
+/* How the opener may use the object; explicit, never chosen by size. */
+enum shmf_access {
+    SHMF_READ_ONLY = 0,      /* shared, the hardware refuses writes */
+    SHMF_COPY_ON_WRITE = 1,  /* writable; what is written stays private to the opener */
+    SHMF_PRIVATE_COPY = 2    /* copied at once into memory of the opener's own, writable */
+};
+
+enum shmf_kind {
+    SHMF_KIND_NONE = 0,
+    SHMF_KIND_FRAME = 1,
+    SHMF_KIND_ARRAY = 2,
+    SHMF_KIND_BYTES = 3
+};
+
+struct shmf_handle {
+    uint64_t region;      /* the region's random 64-bit identity; 0 in a handle that names nothing */
+    uint64_t offset;      /* of the segment in its region, bytes */
+    uint64_t length;      /* of the segment, bytes */
+    uint64_t generation;  /* tells this segment from others that lay there before or will */
+    uint32_t kind;        /* enum shmf_kind */
+    uint32_t access;      /* enum shmf_access */
+};
+
+/* The same segment with another access. */
+SHMF_API struct shmf_handle shmf_handle_with(struct shmf_handle handle, enum shmf_access access);
+
+SHMF_END_DECLS
+
+#endif

@@ -1,0 +1,130 @@
+/* libshmframe: the pool: worker processes that map a function over tasks.
+ *
+ * A pool forks a supervisor, which forks the workers and replaces those that die. Tasks carry
+ * handles and small arguments; results are built in place in the workers' memory and delivered by
+ * handle. A worker that crashes costs the task it was running and nothing else. When the
+ * application ends, however it ends, supervisor and workers end too and the memory is gone.
+ *
+ * Thread safety: all functions on one pool may be called from any thread of the process that
+ * created it. Fork: a pool belongs to that process; in a forked child every call is refused with
+ * SHMF_E_WRONG_PROCESS, and shmf_pool_free only forgets the child's copy. */
+#ifndef SHMFRAME_POOL_H
+#define SHMFRAME_POOL_H
+
+#include <shmframe/progress.h>
+#include <shmframe/result.h>
+#include <shmframe/task.h>
+
+SHMF_BEGIN_DECLS
+
+struct shmf_pool;
+struct shmf_iter;
+
+/* ---- the pool ----------------------------------------------------------------------------- */
+
+#define SHMF_INLINE (-1)        /* no processes: tasks run in the application, for gdb and perf */
+#define SHMF_MAX_WORKERS 1024
+#define SHMF_MAX_WINDOW 65536
+
+/* Zero means the default in every field. */
+struct shmf_pool_options {
+    int workers;            /* 0: one per allowed CPU (affinity, cgroup quota); or SHMF_INLINE */
+    int window;             /* tasks in flight, all iterators together; 0: max(64, 4 x workers) */
+    uint64_t budget_bytes;  /* shared memory that workers may hold; 0: half of what is available */
+    const int *keep_fds;    /* descriptors that workers inherit beside 0, 1 and 2 */
+    size_t n_keep_fds;
+    int (*initializer)(int worker, void *context); /* runs in each new worker; nonzero: it exits */
+    void *initializer_context;
+    uint64_t reserved[8];   /* must be zero */
+};
+
+/* Forks supervisor and workers; returns when they exist. Workers inherit the application's memory
+ * as it is now, copy-on-write: functions, globals, plain data; frames and arrays stay shared, but
+ * become read-only there. `options` may be NULL.
+ * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
+SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
+                                         struct shmf_error *err);
+
+/* Ends the pool: running tasks are killed, processes are gone when it returns. Iterators and
+ * results stay valid objects: iterators end with SHMF_E_CLOSED, results stay readable. */
+SHMF_API void shmf_pool_free(struct shmf_pool *pool);
+
+SHMF_API int shmf_pool_workers(const struct shmf_pool *pool); /* 0 when inline */
+
+struct shmf_pool_stats {
+    uint64_t tasks_done;      /* delivered to an iterator, failures included */
+    uint64_t tasks_failed;
+    uint64_t tasks_retried;
+    uint64_t workers_died;
+    uint64_t bytes_held;      /* pages that the workers' regions hold now */
+    uint64_t bytes_budget;
+    uint64_t bytes_delivered; /* results delivered so far, in segments */
+};
+
+SHMF_API int shmf_pool_get_stats(struct shmf_pool *pool, struct shmf_pool_stats *stats);
+
+/* The process id of a worker, for gdb and tests; 0 while it is being replaced. */
+SHMF_API int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker);
+
+/* ---- tasks -------------------------------------------------------------------------------- */
+
+/* What one task works on. The library copies it; it need only live until the call returns. */
+struct shmf_task_input {
+    const void *arg;
+    size_t arg_size;
+    const struct shmf_handle *handles;  /* after those that all tasks share */
+    size_t n_handles;
+};
+
+/* The tasks of one call: `count` inputs of `arg_size` bytes each, one after the other in `args`,
+ * or whatever `next` yields. Must stay as it is until the iterator is freed. */
+struct shmf_tasks {
+    int64_t count;                      /* of tasks; with `next`, -1: unknown (no total to show) */
+    const void *args;                   /* may be NULL when arg_size is 0 */
+    size_t arg_size;
+    int (*next)(struct shmf_task_input *input, void *user); /* 1: one more, 0: no more, < 0: error */
+    void *user;
+    const struct shmf_handle *handles;  /* given to every task: shmf_task_frame(task, 0), ... */
+    size_t n_handles;
+    void *context;                      /* second argument of the task function */
+    uint64_t seed;                      /* shmf_task_seed derives from it and the task's index */
+    uint64_t reserved[4];               /* must be zero */
+};
+
+/* ---- lazy iteration ----------------------------------------------------------------------- */
+
+struct shmf_imap_options {
+    int unordered;        /* nonzero: results in order of completion */
+    int window;           /* tasks submitted whose results were not taken; 0: 2 x workers, at most
+                             the pool's window. The consumer sets the pace. */
+    int attempts;         /* > 1: tasks are idempotent; one whose worker died starts again, up to
+                             this many attempts in all */
+    const char *progress; /* title of a progress bar on stderr (only on a terminal); NULL: none */
+    int progress_always;  /* nonzero: print the bar even when stderr is no terminal */
+    shmf_progress_fn progress_fn; /* called as results complete, at most ten times a second and
+                                     at the end */
+    void *progress_user;
+    uint64_t reserved[8]; /* must be zero */
+};
+
+/* Starts mapping `fn` over `tasks`; `options` may be NULL. The caller frees the iterator.
+ * Errors: SHMF_E_INVAL (names the field), SHMF_E_STALE (a handle), SHMF_E_WRONG_PROCESS,
+ * SHMF_E_CLOSED, SHMF_E_POOL_BROKEN, SHMF_E_NOMEM. */
+SHMF_API struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn fn,
+                                          const struct shmf_tasks *tasks,
+                                          const struct shmf_imap_options *options,
+                                          struct shmf_error *err);
+
+/* The next result, waiting for it: 1 with `*result` set (the caller's to free), 0 at the end, or
+ * the iterator's own failure: what `next` of the tasks returned, SHMF_E_POOL_BROKEN,
+ * SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS; or SHMF_E_NOSPC: only results that the caller holds block
+ * progress; free some and call again. */
+SHMF_API int shmf_iter_next(struct shmf_iter *iter, struct shmf_result **result,
+                            struct shmf_error *err);
+
+/* Revokes what did not start, forgets what did. NULL is fine. */
+SHMF_API void shmf_iter_free(struct shmf_iter *iter);
+
+SHMF_END_DECLS
+
+#endif

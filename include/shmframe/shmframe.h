@@ -1,0 +1,18 @@
+/* libshmframe: everything. Frames and arrays in shared memory, and a pool of worker processes
+ * that map functions over them. Start with docs/guide.md or examples/. */
+#ifndef SHMFRAME_H
+#define SHMFRAME_H
+
+#include <shmframe/array.h>
+#include <shmframe/base.h>
+#include <shmframe/dtype.h>
+#include <shmframe/error.h>
+#include <shmframe/frame.h>
+#include <shmframe/handle.h>
+#include <shmframe/memory.h>
+#include <shmframe/pool.h>
+#include <shmframe/progress.h>
+#include <shmframe/result.h>
+#include <shmframe/task.h>
+
+#endif

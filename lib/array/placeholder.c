@@ -1,0 +1,1 @@
+typedef int shmfi_array_is_being_written;

@@ -1,0 +1,72 @@
+#include "base/process.h"
+
+#include "base/sys.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* `page` is wiped by the kernel in a forked child, so a zero there means: not asked yet in this
+ * process. `last` is ordinary memory and survives the fork: the child's number is one more than
+ * any that its ancestors had at the time. Siblings may share a number; a process and its
+ * ancestors never do. Only the thread that finds the zero writes, under `lock`; a lock that was
+ * held by another thread at the fork is made anew in the child. */
+static _Atomic uint64_t *page;
+static _Atomic uint64_t last;
+static _Atomic pid_t last_pid;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void renew_lock(void)
+{
+    pthread_mutex_init(&lock, NULL);
+}
+
+static void map_page(void)
+{
+    pthread_atfork(NULL, NULL, renew_lock);
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *at = shmfi_sys.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return;
+    if (shmfi_sys.madvise(at, size, MADV_WIPEONFORK)) {
+        shmfi_sys.munmap(at, size);
+        return;
+    }
+    page = at;
+}
+
+static uint64_t by_page(void)
+{
+    uint64_t epoch = atomic_load_explicit(page, memory_order_relaxed);
+    if (epoch)
+        return epoch;
+    pthread_mutex_lock(&lock);
+    epoch = atomic_load_explicit(page, memory_order_relaxed);
+    if (!epoch) {
+        epoch = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+        atomic_store_explicit(page, epoch, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&lock);
+    return epoch;
+}
+
+static uint64_t by_pid(void)
+{
+    pid_t pid = getpid();
+    pthread_mutex_lock(&lock);
+    if (atomic_load_explicit(&last_pid, memory_order_relaxed) != pid) {
+        atomic_store_explicit(&last_pid, pid, memory_order_relaxed);
+        atomic_fetch_add_explicit(&last, 1, memory_order_relaxed);
+    }
+    uint64_t epoch = atomic_load_explicit(&last, memory_order_relaxed);
+    pthread_mutex_unlock(&lock);
+    return epoch;
+}
+
+uint64_t shmfi_process_epoch(void)
+{
+    pthread_once(&once, map_page);
+    return page ? by_page() : by_pid();
+}

@@ -1,0 +1,114 @@
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Variadic or macro-like functions need one of a fixed type; glibc lacks wrappers for others. */
+static int sys_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+static int sys_fcntl(int fd, int command, long argument)
+{
+    return fcntl(fd, command, argument);
+}
+
+static int sys_fstat(int fd, struct stat *status)
+{
+    return fstat(fd, status);
+}
+
+static int sys_getrlimit(int resource, struct rlimit *limit)
+{
+    return getrlimit((__rlimit_resource_t)resource, limit);
+}
+
+static long sys_futex(uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
+{
+    return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
+}
+
+static int sys_prctl(int option, unsigned long argument)
+{
+    return prctl(option, argument, 0UL, 0UL, 0UL);
+}
+
+static int sys_pidfd_open(pid_t pid, unsigned flags)
+{
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static int sys_close_range(unsigned first, unsigned last, int flags)
+{
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+static int sys_signalfd(int fd, const void *signal_set, int flags)
+{
+    return signalfd(fd, signal_set, flags);
+}
+
+static int sys_epoll_ctl(int epfd, int operation, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data = {.fd = fd}};
+    return epoll_ctl(epfd, operation, fd, &event);
+}
+
+static int sys_eventfd(unsigned count, int flags)
+{
+    return eventfd(count, flags);
+}
+
+struct shmfi_sys shmfi_sys = {
+    .malloc = malloc,
+    .calloc = calloc,
+    .realloc = realloc,
+    .free = free,
+    .memfd_create = memfd_create,
+    .ftruncate = ftruncate,
+    .fallocate = fallocate,
+    .mmap = mmap,
+    .munmap = munmap,
+    .mprotect = mprotect,
+    .madvise = madvise,
+    .open = sys_open,
+    .shm_open = shm_open,
+    .shm_unlink = shm_unlink,
+    .close = close,
+    .fcntl = sys_fcntl,
+    .fstat = sys_fstat,
+    .getrlimit = sys_getrlimit,
+    .getrandom = getrandom,
+    .socketpair = socketpair,
+    .sendmsg = sendmsg,
+    .recvmsg = recvmsg,
+    .futex = sys_futex,
+    .sched_yield = sched_yield,
+    .eventfd = sys_eventfd,
+    .read = read,
+    .write = write,
+    .poll = poll,
+    .fork = fork,
+    .waitpid = waitpid,
+    .kill = kill,
+    .pidfd_open = sys_pidfd_open,
+    .prctl = sys_prctl,
+    .close_range = sys_close_range,
+    .signalfd = sys_signalfd,
+    .epoll_create1 = epoll_create1,
+    .epoll_ctl = sys_epoll_ctl,
+};

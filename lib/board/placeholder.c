@@ -1,0 +1,1 @@
+typedef int shmfi_board_is_being_written;

@@ -1,0 +1,1 @@
+typedef int shmfi_dtype_is_being_written;

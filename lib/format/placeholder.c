@@ -1,0 +1,1 @@
+typedef int shmfi_format_is_being_written;

@@ -1,0 +1,1 @@
+typedef int shmfi_frame_is_being_written;

@@ -1,0 +1,1 @@
+typedef int shmfi_handle_is_being_written;

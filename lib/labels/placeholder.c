@@ -1,0 +1,1 @@
+typedef int shmfi_labels_is_being_written;

@@ -1,0 +1,128 @@
+/* Regions and segments: the shared memory of this process, and its view of others'.
+ *
+ * A region is one memfd of fixed size. Its owner maps it writable; every other process maps it
+ * read-only. A segment is a page-aligned extent of a region that holds one object and begins with
+ * the header of <shmframe/format.h>, of which this module writes one word only: `generation`,
+ * nonzero while the segment is alive. All bookkeeping is private to the process (keyed by
+ * shmfi_process_epoch) and protected by one process-private mutex. */
+#ifndef SHMFI_MEMORY_H
+#define SHMFI_MEMORY_H
+
+#include <shmframe/error.h>
+#include <shmframe/handle.h>
+#include <shmframe/memory.h>
+
+#include <stdbool.h>
+
+struct shmfi_region;
+
+/* ---- segments ----------------------------------------------------------------------------- */
+
+/* One live segment as this process sees it; reference-counted. Fields are read-only to others. */
+struct shmfi_segment {
+    struct shmfi_region *region;
+    uint64_t offset;     /* in the region */
+    uint64_t length;     /* bytes, a multiple of the page size */
+    uint64_t generation;
+    void *base;          /* first byte in this process */
+    bool writable;       /* by this process, through `base` */
+    bool zeroed;         /* fresh from the kernel: every byte of it is known to be zero */
+};
+
+#define SHMFI_OWN_REGION 1u /* the segment gets a region to itself whatever its size */
+
+/* A new writable segment of at least `length` bytes in memory of this process, whose pages are
+ * reserved: writing cannot raise SIGBUS. Its first 4096 bytes are zero, then holds old bytes.
+ * The generation word in the header is set. SHMF_E_NOSPC, SHMF_E_NOMEM, SHMF_E_NOFILES,
+ * SHMF_E_TOOBIG, SHMF_E_INVAL (length 0). */
+int shmfi_segment_new(uint64_t length, unsigned flags, struct shmfi_segment **segment,
+                      struct shmf_error *err);
+
+struct shmfi_segment *shmfi_segment_ref(struct shmfi_segment *segment);
+
+/* Drops a reference; the last one releases the segment: our own goes back to the allocator
+ * (generation word cleared), another's is reported to its lender. NULL is fine. */
+void shmfi_segment_unref(struct shmfi_segment *segment);
+
+/* Handle with read-only access; the caller says what kind of object it is. */
+struct shmf_handle shmfi_segment_handle(const struct shmfi_segment *segment, uint32_t kind);
+
+/* Opens what the handle names, honouring handle.access: read-only gives the shared object itself
+ * (same base for all openers), copy-on-write a private mapping that pins the segment, private copy
+ * a new own segment with the same bytes (generation word: its own). SHMF_E_STALE: unknown region,
+ * or the segment was released; SHMF_E_INVAL: access. */
+int shmfi_segment_open(const struct shmf_handle *handle, struct shmfi_segment **segment,
+                       struct shmf_error *err);
+
+/* Worker side: a segment that was handed to a consumer comes back: drops the reference that the
+ * consumer held. Unknown or stale ones are ignored (they were meant for a dead predecessor). */
+void shmfi_segment_reclaim(uint64_t region_id, uint64_t offset, uint64_t generation);
+
+/* ---- regions of this process -------------------------------------------------------------- */
+
+uint64_t shmfi_region_id(const struct shmfi_region *region);
+uint64_t shmfi_region_size(const struct shmfi_region *region);
+
+/* A descriptor of the region, opened read-only, to be sent; borrowed, stays open with the region.
+ * Negative: an enum shmf_status. */
+int shmfi_region_fd(struct shmfi_region *region, struct shmf_error *err);
+
+/* Pages must be asked for before they are obtained and are reported when given back; a worker's
+ * budget. `reserve` returns 0 or a negative status and may block. NULL functions: no limit. */
+struct shmfi_budget {
+    int (*reserve)(void *context, uint64_t bytes, struct shmf_error *err);
+    void (*release)(void *context, uint64_t bytes);
+    void *context;
+};
+void shmfi_memory_set_budget(const struct shmfi_budget *budget);
+
+/* Called for each region that this process is about to give up (unmap and close), so that others
+ * who map it can be told. NULL: nobody. */
+void shmfi_memory_set_drop_hook(void (*hook)(void *context, uint64_t region_id), void *context);
+
+/* ---- regions of other processes ----------------------------------------------------------- */
+
+/* Where released segments of a foreign region are reported. */
+struct shmfi_lender {
+    void (*returned)(void *context, uint64_t region_id, uint64_t offset, uint64_t length,
+                     uint64_t generation);
+    void *context;
+};
+
+/* Takes over `fd` (closed on failure too), a descriptor of a foreign region, checks its real size
+ * and seals (SHRINK, GROW) against `size`, and maps it read-only. With a lender, only segments
+ * that were admitted can be opened (consumer of results); without, any handle whose generation
+ * matches the header's in shared memory can (input of a task). SHMF_E_EXISTS: id is known. */
+int shmfi_region_adopt(uint64_t id, uint64_t size, int fd, const struct shmfi_lender *lender,
+                       struct shmfi_region **region, struct shmf_error *err);
+
+/* Any known region, own or foreign; NULL when unknown. Borrowed. */
+struct shmfi_region *shmfi_region_find(uint64_t id);
+
+/* Consumer: a segment was delivered. Checks alignment, bounds, the generation in the header and
+ * overlap with segments that are alive, and registers it with one reference, the caller's.
+ * SHMF_E_CORRUPT names what is wrong. */
+int shmfi_region_admit(struct shmfi_region *region, uint64_t offset, uint64_t length,
+                       uint64_t generation, struct shmfi_segment **segment,
+                       struct shmf_error *err);
+
+/* The owner is gone (or the pool): nothing is reported to the lender any more; the mapping goes
+ * with the last segment that is alive in it. The pointer is dead after the call. */
+void shmfi_region_retire(struct shmfi_region *region);
+
+/* A foreign region without a lender is no longer needed: unmap it. Unknown ids are ignored. */
+void shmfi_region_drop(uint64_t id);
+
+/* Does this process have a descriptor of the region (needed for copy-on-write)? Inherited
+ * mappings have none until shmfi_region_give_fd. Takes over `fd`. */
+bool shmfi_region_has_fd(const struct shmfi_region *region);
+int shmfi_region_give_fd(uint64_t id, int fd, struct shmf_error *err);
+
+/* ---- after fork --------------------------------------------------------------------------- */
+
+/* In a forked child that is to be a supervisor: the parent's regions become foreign: mapped
+ * read-only at the same address, without descriptors; the child owns nothing. Its forked children
+ * inherit that. Must be called before anything else of this module in the child. */
+int shmfi_memory_disown(struct shmf_error *err);
+
+#endif

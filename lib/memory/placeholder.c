@@ -1,0 +1,1 @@
+typedef int shmfi_memory_is_being_written;

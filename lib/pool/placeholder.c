@@ -1,0 +1,1 @@
+typedef int shmfi_pool_is_being_written;

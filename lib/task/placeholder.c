@@ -1,0 +1,1 @@
+typedef int shmfi_task_is_being_written;
