@@ -1,0 +1,88 @@
+/* The board's verbs, for plain memory: nothing here maps, forks or allocates, so the protocol is
+ * tested with threads as well as with processes. */
+#ifndef SHMFI_BOARD_H
+#define SHMFI_BOARD_H
+
+#include "board/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One process's view: pointers into the shared memory, and the geometry as a private copy, so
+ * that no scribble can lead outside. */
+struct shmfi_board {
+    struct shmfi_geometry geometry;
+    uint64_t budget;
+    struct shmfi_board_header *header;
+    _Atomic uint64_t *order;
+    struct shmfi_line *lines;
+    struct shmfi_slot *slots;
+    struct shmfi_record *rings;
+    struct shmfi_return *returns;
+};
+
+#define SHMFI_NO_TICKET UINT64_MAX
+
+/* Completes a geometry whose `workers` and `slots` are given (slots is rounded up to a power of
+ * two). Returns the bytes needed. */
+size_t shmfi_board_size(struct shmfi_geometry *geometry);
+
+/* Formats zeroed memory of shmfi_board_size() bytes, SHMFI_LINE-aligned, and attaches to it. */
+void shmfi_board_format(struct shmfi_board *board, void *memory,
+                        const struct shmfi_geometry *geometry, uint64_t budget);
+
+/* ---- application: tasks ------------------------------------------------------------------- */
+
+/* The slot's task is written: queue it under `generation`. The ticket of an older entry that had
+ * to give way and is still queued is queued again behind it. */
+void shmfi_board_queue(struct shmfi_board *board, uint32_t slot, uint32_t generation);
+
+/* True: nobody ran it and nobody will. False: it was claimed before. */
+bool shmfi_board_revoke(struct shmfi_board *board, uint32_t slot, uint32_t generation);
+
+/* Is the slot's task, of this generation, claimed, and by which incarnation? 0: it is not. */
+uint32_t shmfi_board_claimant(const struct shmfi_board *board, uint32_t slot, uint32_t generation);
+
+/* Still waiting for a worker? */
+bool shmfi_board_is_queued(const struct shmfi_board *board, uint32_t slot, uint32_t generation);
+
+/* Records that worker published beyond `got`; more than the ring holds means it is corrupt. */
+uint64_t shmfi_board_pending(const struct shmfi_board *board, uint32_t worker, uint64_t got);
+
+/* Copies record number `got` of the worker's ring; call only for a pending one. */
+void shmfi_board_read(const struct shmfi_board *board, uint32_t worker, uint64_t got,
+                      struct shmfi_record *record);
+
+/* Gives a segment back to its worker. False: the ring is full, try again later. */
+bool shmfi_board_return(struct shmfi_board *board, uint32_t worker,
+                        const struct shmfi_return *entry);
+
+/* ---- worker ------------------------------------------------------------------------------- */
+
+struct shmfi_claimer {
+    uint32_t worker;
+    uint32_t incarnation;
+    uint64_t cursor; /* no entry of order[] before it is still queued */
+    uint64_t taken;  /* private copy of the line's word */
+    uint64_t done;   /* private copy of the line's word */
+};
+
+/* A new incarnation continues its predecessor's ring and skips what was returned to it. */
+void shmfi_board_join(struct shmfi_board *board, struct shmfi_claimer *me, uint32_t worker,
+                      uint32_t incarnation);
+
+/* Claims the oldest queued task; its ticket, or SHMFI_NO_TICKET. */
+uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me);
+
+/* Could there be something to claim? For use while waiting: one load. */
+bool shmfi_board_has_news(const struct shmfi_board *board, const struct shmfi_claimer *me);
+
+/* The record to fill next, and its publication. */
+struct shmfi_record *shmfi_board_record(struct shmfi_board *board, const struct shmfi_claimer *me);
+void shmfi_board_publish(struct shmfi_board *board, struct shmfi_claimer *me);
+
+/* The next returned segment; false: none. */
+bool shmfi_board_take(struct shmfi_board *board, struct shmfi_claimer *me,
+                      struct shmfi_return *entry);
+
+#endif

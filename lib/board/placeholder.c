@@ -1,1 +1,0 @@
-typedef int shmfi_board_is_being_written;

@@ -1,0 +1,40 @@
+/* Waiting and waking: spin a little, then sleep in the kernel; wake only who sleeps. */
+#ifndef SHMFI_BOARD_WAIT_H
+#define SHMFI_BOARD_WAIT_H
+
+#include "board/board.h"
+
+/* How this process spins; private to it. */
+struct shmfi_spinner {
+    bool pause_first;      /* every runnable process of the pool has a cpu of its own */
+    uint64_t no_yield_until; /* ns; somebody else needs the cpus */
+    uint64_t penalty;        /* ns; how long the next such time will be */
+};
+
+typedef bool (*shmfi_ready_fn)(void *context);
+
+uint64_t shmfi_now(void); /* CLOCK_MONOTONIC, ns */
+
+/* Waits some 20 us for `ready` without sleeping. True as soon as it is. */
+bool shmfi_spin(struct shmfi_spinner *spinner, shmfi_ready_fn ready, void *context);
+
+/* Worker: sleeps until it is woken, `ready`, or `timeout_ms` have passed. */
+void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready, void *context,
+                int timeout_ms);
+
+/* Wakes the worker if it sleeps; true if it did. Anybody, after a store that it should see. */
+bool shmfi_wake(struct shmfi_board *board, uint32_t worker);
+
+/* Wakes up to `count` sleeping workers, lowest numbers first, so that few workers' memory is
+ * warm. Call once after publishing a batch. */
+void shmfi_wake_some(struct shmfi_board *board, uint32_t count);
+
+/* Application: says that it is going to sleep in poll. True: nothing is ready, do sleep; the
+ * caller says `awake` afterwards. */
+bool shmfi_app_sleeps(struct shmfi_board *board, shmfi_ready_fn ready, void *context);
+void shmfi_app_awake(struct shmfi_board *board);
+
+/* Worker, after publishing: wakes the application if it sleeps. */
+void shmfi_ring_app(struct shmfi_board *board, int eventfd);
+
+#endif
