@@ -40,7 +40,7 @@ struct shmfi_sys {
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     /* board/ */
-    long (*futex)(uint32_t *word, int operation, uint32_t value, const struct timespec *timeout);
+    long (*futex)(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout);
     int (*sched_yield)(void);
     int (*eventfd)(unsigned count, int flags);
     ssize_t (*read)(int fd, void *buffer, size_t size);

@@ -85,7 +85,7 @@ void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready
     atomic_thread_fence(memory_order_seq_cst);
     if (!ready(context)) {
         struct timespec limit = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
-        shmfi_sys.futex((uint32_t *)asleep, FUTEX_WAIT, 1, &limit);
+        shmfi_sys.futex(asleep, FUTEX_WAIT, 1, &limit);
     }
     atomic_store_explicit(asleep, 0, memory_order_relaxed);
 }
@@ -98,7 +98,7 @@ static bool wake_if_asleep(struct shmfi_board *board, uint32_t worker)
         !atomic_compare_exchange_strong_explicit(asleep, &one, 0, memory_order_relaxed,
                                                  memory_order_relaxed))
         return false;
-    shmfi_sys.futex((uint32_t *)asleep, FUTEX_WAKE, 1, NULL);
+    shmfi_sys.futex(asleep, FUTEX_WAKE, 1, NULL);
     return true;
 }
 
