@@ -27,14 +27,21 @@ function(shmframe_closure_objects name result)
   set(${result} ${objects} PARENT_SCOPE)
 endfunction()
 
-# The two libraries, made of all modules.
-function(shmframe_library)
-  find_package(Threads REQUIRED)
+# The objects of all modules.
+function(shmframe_all_objects result)
   get_property(modules GLOBAL PROPERTY shmframe_modules)
   set(objects)
   foreach(module IN LISTS modules)
     list(APPEND objects $<TARGET_OBJECTS:shmfi_${module}>)
   endforeach()
+  set(${result} ${objects} PARENT_SCOPE)
+endfunction()
+
+# The two libraries, made of all modules. What is exported says lib/shmframe.map, beside the
+# visibility: an internal function that was marked by mistake stays inside.
+function(shmframe_library)
+  find_package(Threads REQUIRED)
+  shmframe_all_objects(objects)
   foreach(kind IN ITEMS shared static)
     string(TOUPPER ${kind} KIND)
     add_library(shmframe_${kind} ${KIND} ${objects})
@@ -43,7 +50,11 @@ function(shmframe_library)
       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
     target_link_libraries(shmframe_${kind} PRIVATE Threads::Threads m)
   endforeach()
-  set_target_properties(shmframe_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  set(map ${PROJECT_SOURCE_DIR}/lib/shmframe.map)
+  target_link_options(shmframe_shared PRIVATE -Wl,--version-script=${map})
+  set_target_properties(shmframe_shared PROPERTIES LINK_DEPENDS ${map} EXPORT_NAME shmframe
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  set_target_properties(shmframe_static PROPERTIES EXPORT_NAME static)
   add_library(shmframe::shmframe ALIAS shmframe_shared)
   add_library(shmframe::static ALIAS shmframe_static)
 endfunction()
