@@ -12,6 +12,13 @@ endif()
 find_program(SHMFRAME_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(SHMFRAME_PYTHON NAMES python3 REQUIRED)
 
+# Programs in C++ use the library too; the compiler goes with that of C.
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+  find_program(SHMFRAME_CXX NAMES clang++ g++ REQUIRED)
+else()
+  find_program(SHMFRAME_CXX NAMES g++ c++ clang++ REQUIRED)
+endif()
+
 # Environment and limits of one test. Where a program arms its own deadline (test/support/) this
 # comes first, so that stacks are printed before ctest kills.
 function(shmframe_test_properties name timeout slowness)

@@ -1,0 +1,44 @@
+"""The tree as a whole: its top level, the length of its files, and that it stands alone."""
+
+import re
+
+import source
+
+MOST_LINES = 500
+
+# file -> why it is longer.
+LONG = {}
+
+TOP = {'include', 'lib', 'examples', 'test', 'docs', 'CMakeLists.txt', 'README.md', 'LICENSE'}
+
+# Paths of one machine or of one workshop. Written in pieces, or this file would name them.
+FOREIGN = re.compile('|'.join([
+    r'(?<![\w./-])/' + r'(work|home|root|Users|mnt)/\w', r'\.\./' + 'shared/', r'/tmp/' + 'build-',
+    r'\b[Ii]ssue ' + r'#?\d']))
+
+
+def check_text(name, text):
+    lines = text.count('\n')
+    if lines > MOST_LINES and name not in LONG:
+        yield f'{name}: {lines} lines; split it, or give a reason in test/structure/tree.py'
+    for match in FOREIGN.finditer(text):
+        yield f'{name}:{source.line_of(text, match.start())}: names "{match.group()}"'
+
+
+def check(root):
+    problems = [f'test/structure/tree.py: no file {name} to excuse'
+                for name in LONG if not (root / name).exists()]
+    for path in source.tree_files(root):
+        name = str(path.relative_to(root))
+        top = name.split('/')[0]
+        if top not in TOP and not top.startswith('.'):
+            problems.append(f'{name}: does not belong at the top level')
+        try:
+            problems += check_text(name, path.read_text())
+        except UnicodeDecodeError:
+            pass
+    return problems
+
+
+if __name__ == '__main__':
+    source.main(check)
