@@ -40,7 +40,8 @@ const char *shmf_status_name(int status)
     return names[-status];
 }
 
-static void fill(struct shmf_error *err, int code, int sys_errno, const char *format, va_list args)
+static SHMF_PRINTF(4, 0) void fill(struct shmf_error *err, int code, int sys_errno,
+                                   const char *format, va_list args)
 {
     err->code = code;
     err->sys_errno = sys_errno;
