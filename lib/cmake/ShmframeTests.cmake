@@ -64,15 +64,10 @@ endfunction()
 # A CMocka program, target test_KIND_X (of unit tests: test_X), and its test.
 # The line "ctest: ARGUMENT..." in a test's source, if there is one, with these arguments:
 # TIMEOUT seconds, LABELS label..., SERIAL (nothing else runs meanwhile), NO_VALGRIND.
+# Label "threads": the program is worth running under ThreadSanitizer, which runs no others (it
+# sees one process at a time, and most of ours are several).
 function(shmframe_test_program name source)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "PROCESSORS;TIMEOUT" "LABELS;LIBRARIES;OBJECTS")
-  string(REGEX REPLACE "^unit[.]" "" target ${name})
-  string(REPLACE "." "_" target test_${target})
-  add_executable(${target} ${source} ${arg_OBJECTS})
-  target_include_directories(${target} PRIVATE
-    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR}/test)
-  target_link_libraries(${target} PRIVATE
-    shmframe_flags ${arg_LIBRARIES} PkgConfig::CMOCKA Threads::Threads m)
   file(STRINGS ${source} line REGEX "ctest: " LIMIT_COUNT 1)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
   string(REGEX REPLACE ".*ctest: *| *\\*/.*" "" line "${line}")
@@ -81,6 +76,16 @@ function(shmframe_test_program name source)
   if(own_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "${source}: unknown in its line \"ctest:\": ${own_UNPARSED_ARGUMENTS}")
   endif()
+  if(SHMFRAME_SANITIZE STREQUAL "thread" AND NOT "threads" IN_LIST own_LABELS)
+    return()
+  endif()
+  string(REGEX REPLACE "^unit[.]" "" target ${name})
+  string(REPLACE "." "_" target test_${target})
+  add_executable(${target} ${source} ${arg_OBJECTS})
+  target_include_directories(${target} PRIVATE
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR}/test)
+  target_link_libraries(${target} PRIVATE
+    shmframe_flags ${arg_LIBRARIES} PkgConfig::CMOCKA Threads::Threads m)
   set(more)
   if(own_TIMEOUT)
     set(arg_TIMEOUT ${own_TIMEOUT})
