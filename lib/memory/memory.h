@@ -63,6 +63,11 @@ void shmfi_segment_reclaim(uint64_t region_id, uint64_t offset, uint64_t generat
 uint64_t shmfi_region_id(const struct shmfi_region *region);
 uint64_t shmfi_region_size(const struct shmfi_region *region);
 
+/* Regions are numbered from 1 in the order in which this process came to know them. A child that
+ * was forked when shmfi_memory_serial() was n has inherited the mappings of those up to n. */
+uint64_t shmfi_region_serial(const struct shmfi_region *region);
+uint64_t shmfi_memory_serial(void);
+
 /* A descriptor of the region, opened read-only, to be sent; borrowed, stays open with the region.
  * Negative: an enum shmf_status. */
 int shmfi_region_fd(struct shmfi_region *region, struct shmf_error *err);
@@ -79,6 +84,10 @@ void shmfi_memory_set_budget(const struct shmfi_budget *budget);
 /* Called for each region that this process is about to give up (unmap and close), so that others
  * who map it can be told. NULL: nobody. */
 void shmfi_memory_set_drop_hook(void (*hook)(void *context, uint64_t region_id), void *context);
+
+/* Regions made from now on are (not) mapped in forked children: a worker's children cannot write
+ * memory that the worker recycles. Always returns 0. */
+int shmfi_memory_set_dontfork(bool dontfork);
 
 /* ---- regions of other processes ----------------------------------------------------------- */
 
@@ -107,7 +116,8 @@ int shmfi_region_admit(struct shmfi_region *region, uint64_t offset, uint64_t le
                        struct shmf_error *err);
 
 /* The owner is gone (or the pool): nothing is reported to the lender any more; the mapping goes
- * with the last segment that is alive in it. The pointer is dead after the call. */
+ * with the last segment that is alive in it. The pointer is dead after the call. Waits for a report
+ * that is under way, so the caller must hold no lock that the lender takes. */
 void shmfi_region_retire(struct shmfi_region *region);
 
 /* A foreign region without a lender is no longer needed: unmap it. Unknown ids are ignored. */
@@ -124,5 +134,9 @@ int shmfi_region_give_fd(uint64_t id, int fd, struct shmf_error *err);
  * read-only at the same address, without descriptors; the child owns nothing. Its forked children
  * inherit that. Must be called before anything else of this module in the child. */
 int shmfi_memory_disown(struct shmf_error *err);
+
+/* For tests: unmaps and forgets everything, objects that are alive included. Copy-on-write views
+ * must have been released. */
+void shmfi_memory_reset(void);
 
 #endif

@@ -1,1 +1,0 @@
-typedef int shmfi_handle_is_being_written;

@@ -1,1 +1,0 @@
-typedef int shmfi_memory_is_being_written;
