@@ -8,8 +8,6 @@
 
 #include <shmframe/base.h>
 
-#include <assert.h>
-
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "libshmframe segments are little-endian"
 #endif
@@ -33,5 +31,128 @@ struct shmf_format_header {
 
 #define SHMF_FORMAT_BUILDING 1u
 #define SHMF_FORMAT_READY    2u
+
+/* ---- columns ------------------------------------------------------------------------------ */
+
+/* A sequence of values laid out as Apache Arrow lays it out; labels are described by it too. Which
+ * fields a dtype uses is in docs/format.md; the others are reserved for it: zero. */
+struct shmf_format_column {
+    uint32_t dtype;           /*  0 enum shmf_dtype; 0 in a descriptor that describes nothing */
+    uint32_t flags;           /*  4 SHMF_COLUMN_...; other bits reserved */
+    uint64_t null_count;      /*  8 exact */
+    uint64_t validity_offset; /* 16 bitmap, bit r set: row r is not null; 0: none, no nulls */
+    uint64_t offsets_offset;  /* 24 strings: n + 1 int32 or int64 into the data */
+    uint64_t data_offset;     /* 32 values, or the strings' bytes */
+    uint64_t data_size;       /* 40 bytes of these, padding not counted */
+    uint32_t dictionary;      /* 48 1 + position in the dictionary table */
+    uint32_t width;           /* 52 bytes of one value of SHMF_FIXED_BINARY */
+    uint16_t index_dtype;     /* 56 dtype of a dictionary's indexes */
+    uint16_t unit;            /* 58 SHMF_UNIT_... of times, timestamps and durations */
+    uint16_t precision;       /* 60 decimal digits */
+    int16_t scale;            /* 62 of these, digits after the point */
+    uint64_t zone_offset;     /* 64 name of a timestamp's time zone, UTF-8; 0: none */
+    uint64_t metadata_offset; /* 72 unused so far */
+    uint32_t zone_size;       /* 80 bytes */
+    uint32_t metadata_size;   /* 84 unused so far */
+    uint64_t reserved;        /* 88 */
+};
+
+#define SHMF_COLUMN_ORDERED 1u /* a dictionary whose values are in order */
+
+#define SHMF_UNIT_SECOND      1u
+#define SHMF_UNIT_MILLISECOND 2u
+#define SHMF_UNIT_MICROSECOND 3u
+#define SHMF_UNIT_NANOSECOND  4u
+
+/* The values that indexes of SHMF_DICTIONARY columns point to. */
+struct shmf_format_dictionary {
+    struct shmf_format_column values; /*   0 */
+    uint64_t n_values;                /*  96 */
+    uint64_t span_offset;             /* 104 all its buffers lie in this span, below the body */
+    uint64_t span_size;               /* 112 */
+    uint64_t reserved;                /* 120 */
+};
+
+/* ---- hash indexes of labels --------------------------------------------------------------- */
+
+/* An open-addressing table: the slot where a probe begins is (hash * capacity) >> 64. */
+struct shmf_format_index {
+    uint64_t offset;   /* 0 of the first slot */
+    uint64_t capacity; /* 8 slots, more than there are labels */
+};
+
+struct shmf_format_slot {
+    uint32_t tag;   /* 0 low half of the label's XXH3_64bits, seed 0 */
+    uint32_t count; /* 4 how many positions bear the label; 2^32 - 1: that many or more */
+    uint64_t first; /* 8 1 + the first of these positions; 0: the slot is empty */
+};
+
+/* ---- the two kinds of segment ------------------------------------------------------------- */
+
+/* SHMF_KIND_FRAME: bytes 0-511. */
+struct shmf_format_frame {
+    struct shmf_format_header header;       /*   0 */
+    uint64_t n_rows;                        /*  80 */
+    uint64_t n_columns;                     /*  88 */
+    uint64_t body_offset;                   /*  96 the span of all buffers of columns and row labels */
+    uint64_t body_size;                     /* 104 */
+    uint64_t columns_offset;                /* 112 column table: n_columns descriptors */
+    uint32_t column_size;                   /* 120 bytes from one descriptor to the next */
+    uint32_t row_labels;                    /* 124 enum shmf_row_labels */
+    int64_t range_start;                    /* 128 SHMF_ROWS_RANGE: label of the first row */
+    int64_t range_step;                     /* 136 and the difference between two rows; not 0 */
+    uint32_t matrix_dtype;                  /* 144 of all columns, when they form a matrix; or 0 */
+    uint32_t dictionary_size;               /* 148 bytes from one dictionary to the next */
+    uint64_t matrix_stride;                 /* 152 bytes from one column of it to the next */
+    uint64_t dictionaries_offset;           /* 160 dictionary table */
+    uint64_t n_dictionaries;                /* 168 */
+    uint64_t metadata_offset;               /* 176 unused so far */
+    uint64_t metadata_size;                 /* 184 unused so far */
+    struct shmf_format_index row_index;     /* 192 of row labels; zero for SHMF_ROWS_RANGE */
+    struct shmf_format_index column_index;  /* 208 of column labels */
+    struct shmf_format_column row_label;    /* 224 in the body, last; zero for SHMF_ROWS_RANGE */
+    struct shmf_format_column column_label; /* 320 n_columns strings, outside the body */
+    uint64_t reserved[12];                  /* 416 */
+};
+
+#define SHMF_FORMAT_MAX_DIMS 16
+
+/* SHMF_KIND_ARRAY: bytes 0-383. */
+struct shmf_format_array {
+    struct shmf_format_header header;      /*   0 */
+    uint32_t dtype;                        /*  80 enum shmf_dtype */
+    uint32_t n_dims;                       /*  84 1 to SHMF_FORMAT_MAX_DIMS */
+    uint64_t data_offset;                  /*  88 of the first element */
+    uint64_t data_size;                    /*  96 bytes; all elements lie in these */
+    uint32_t width;                        /* 104 bytes of one value of SHMF_FIXED_BINARY */
+    uint16_t unit;                         /* 108 as in a column */
+    uint16_t precision;                    /* 110 as in a column */
+    int16_t scale;                         /* 112 as in a column */
+    uint16_t reserved0;                    /* 114 */
+    uint32_t reserved1;                    /* 116 */
+    uint64_t reserved2;                    /* 120 */
+    int64_t shape[SHMF_FORMAT_MAX_DIMS];   /* 128 elements; zero beyond n_dims */
+    int64_t strides[SHMF_FORMAT_MAX_DIMS]; /* 256 bytes, >= 0; zero beyond n_dims */
+};
+
+/* ---- the same again, for the compiler ------------------------------------------------------ */
+
+#ifdef __cplusplus
+#define SHMF_FORMAT_ASSERT(condition) static_assert(condition, #condition)
+#else
+#define SHMF_FORMAT_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_header) == 80);
+SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_header, generation) == 56);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_column) == 96);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_dictionary) == 128);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_index) == 16);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_slot) == 16);
+SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_frame, row_index) == 192);
+SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_frame, column_label) == 320);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_frame) == 512);
+SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_array, shape) == 128);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_array) == 384);
 
 #endif

@@ -1,1 +1,0 @@
-typedef int shmfi_array_is_being_written;

@@ -1,0 +1,67 @@
+/* What the library knows about each element type, beyond its public name and size. */
+#ifndef SHMFI_DTYPE_DTYPE_H
+#define SHMFI_DTYPE_DTYPE_H
+
+#include <shmframe/dtype.h>
+
+#include <stdbool.h>
+
+enum shmfi_dtype_class {
+    SHMFI_CLASS_NONE, /* the number names no dtype */
+    SHMFI_CLASS_BOOL, /* bits in a frame, bytes in an array */
+    SHMFI_CLASS_INTEGER,
+    SHMFI_CLASS_FLOAT,
+    SHMFI_CLASS_COMPLEX,
+    SHMFI_CLASS_STRING, /* offsets and bytes */
+    SHMFI_CLASS_FIXED_BINARY,
+    SHMFI_CLASS_DICTIONARY,
+    SHMFI_CLASS_TIME,
+    SHMFI_CLASS_DECIMAL
+};
+
+struct shmfi_dtype_info {
+    const char *name;
+    uint8_t size;      /* bytes of an element in an array; 0: not fixed by the dtype */
+    uint8_t alignment; /* of an element; a power of two */
+    uint8_t class;     /* enum shmfi_dtype_class */
+};
+
+/* The entry of class SHMFI_CLASS_NONE for a number that names no dtype. */
+const struct shmfi_dtype_info *shmfi_dtype_info(uint32_t dtype);
+
+/* Booleans, integers, floating and complex numbers: what columns and arrays hold so far. */
+static inline bool shmfi_dtype_is_plain(uint32_t dtype)
+{
+    return dtype >= SHMF_BOOL && dtype <= SHMF_COMPLEX128;
+}
+
+/* The same without booleans: elements of whole bytes, one after the other, in frames too. */
+static inline bool shmfi_dtype_is_number(uint32_t dtype)
+{
+    return dtype >= SHMF_INT8 && dtype <= SHMF_COMPLEX128;
+}
+
+/* Bytes of `rows` values of a plain dtype in a frame's column. False: overflow. */
+bool shmfi_dtype_column_bytes(uint32_t dtype, uint64_t rows, uint64_t *bytes);
+
+/* IEEE 754 binary16, as stored. */
+double shmfi_half_to_double(uint16_t half);
+
+/* One element at `element` (a boolean: one byte) as a double. False: complex or not plain. */
+bool shmfi_dtype_to_double(uint32_t dtype, const void *element, double *value);
+
+/* ---- text; '.' is the decimal point whatever the locale ------------------------------------ */
+
+#define SHMFI_ELEMENT_TEXT_SIZE 96
+
+/* Digits after the point that `element` needs when it is shown with `precision` significant
+ * digits; at least 1, so that floating numbers look like it. Negative: it needs an exponent.
+ * 0 for dtypes without a point. */
+int shmfi_element_decimals(uint32_t dtype, const void *element, int precision);
+
+/* Writes one element of a plain dtype; with decimals >= 0 floating numbers get that many digits
+ * after the point, otherwise `precision` significant ones. Returns the length. */
+size_t shmfi_element_text(char to[SHMFI_ELEMENT_TEXT_SIZE], uint32_t dtype, const void *element,
+                          int precision, int decimals);
+
+#endif

@@ -1,1 +1,0 @@
-typedef int shmfi_dtype_is_being_written;

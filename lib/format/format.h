@@ -1,0 +1,63 @@
+/* The segment format on plain memory: laying parts out, and checking what somebody else wrote.
+ *
+ * Checking copies first and looks at the copy only, so that bytes that change meanwhile cannot
+ * make a checked number wrong. `segment` must be aligned to 8 bytes; `size` is how many bytes are
+ * really there. Nothing here calls the kernel or allocates. */
+#ifndef SHMFI_FORMAT_FORMAT_H
+#define SHMFI_FORMAT_FORMAT_H
+
+#include <shmframe/error.h>
+#include <shmframe/format.h>
+
+#include <stdbool.h>
+
+/* Values of shmf_format_frame.row_labels; the public enum shmf_row_labels has the same. */
+enum { SHMFI_ROWS_RANGE = 0, SHMFI_ROWS_INT64 = 1, SHMFI_ROWS_UTF8 = 2 };
+
+#define SHMFI_BUFFER_ALIGNMENT 64u
+#define SHMFI_BODY_OFFSET      4096u /* of the body of frames and the data of arrays made here */
+
+/* ---- checking ----------------------------------------------------------------------------- */
+
+/* memcpy whose source the compiler cannot look at again instead of the copy. */
+void shmfi_format_snapshot(void *to, const void *from, size_t size);
+
+/* Copies the header and checks all of it. SHMF_E_CORRUPT names the field; SHMF_E_VERSION;
+ * SHMF_E_ACCESS: it is not finished; SHMF_E_INVAL: a segment of another kind. */
+int shmfi_format_read_frame(const void *segment, uint64_t size, struct shmf_format_frame *header,
+                            struct shmf_error *err);
+int shmfi_format_read_array(const void *segment, uint64_t size, struct shmf_format_array *header,
+                            struct shmf_error *err);
+
+/* Copies and checks the column table that a checked header describes; `columns` has room for
+ * n_columns. SHMF_E_UNSUPPORTED: a dtype that this library does not read yet. */
+int shmfi_format_read_columns(const void *segment, const struct shmf_format_frame *header,
+                              struct shmf_format_column *columns, struct shmf_error *err);
+
+/* Does start + step * (n_rows - 1) fit into an int64? */
+bool shmfi_format_range_fits(int64_t start, int64_t step, uint64_t n_rows);
+
+/* ---- laying out --------------------------------------------------------------------------- */
+
+/* Parts are put one after the other; after an overflow every further part fails too. */
+struct shmfi_layout {
+    uint64_t end; /* of the last part */
+    bool overflow;
+};
+
+/* The offset of a part of `size` bytes, aligned and padded to SHMFI_BUFFER_ALIGNMENT. */
+uint64_t shmfi_layout_put(struct shmfi_layout *layout, uint64_t size);
+
+/* Describes a column of a plain dtype and puts its buffers. `among_others`: keeps the distance of
+ * neighbouring columns off multiples of 4096 bytes. */
+void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable, uint64_t n_rows,
+                         bool among_others, struct shmf_format_column *column);
+
+/* The same for `n` strings of `bytes` bytes together; int64 offsets if they must be. */
+void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t bytes,
+                          struct shmf_format_column *column);
+
+/* A hash index for `n` labels. */
+void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, struct shmf_format_index *index);
+
+#endif

@@ -1,0 +1,64 @@
+#include "format/format.h"
+
+#include "base/checked.h"
+#include "dtype/dtype.h"
+
+#include <string.h>
+
+uint64_t shmfi_layout_put(struct shmfi_layout *layout, uint64_t size)
+{
+    uint64_t offset = layout->end, end;
+    if (layout->overflow || !shmfi_add(offset, size, &end) ||
+        !shmfi_round_up(end, SHMFI_BUFFER_ALIGNMENT, &end) || end > INT64_MAX) {
+        layout->overflow = true;
+        return 0;
+    }
+    layout->end = end;
+    return offset;
+}
+
+/* Columns at a distance of a multiple of 4096 bytes would have the elements of one row compete
+ * for the same few cache lines; 64 bytes more and they spread over all sets. */
+static uint64_t put_apart(struct shmfi_layout *layout, uint64_t size)
+{
+    uint64_t offset = shmfi_layout_put(layout, size);
+    if (layout->end - offset >= 4096 && (layout->end - offset) % 4096 == 0)
+        shmfi_layout_put(layout, SHMFI_BUFFER_ALIGNMENT);
+    return offset;
+}
+
+void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable, uint64_t n_rows,
+                         bool among_others, struct shmf_format_column *column)
+{
+    memset(column, 0, sizeof *column);
+    column->dtype = dtype;
+    if (!shmfi_dtype_column_bytes(dtype, n_rows, &column->data_size))
+        layout->overflow = true;
+    if (nullable)
+        column->validity_offset = shmfi_layout_put(layout, n_rows / 8 + (n_rows % 8 != 0));
+    column->data_offset = among_others ? put_apart(layout, column->data_size)
+                                       : shmfi_layout_put(layout, column->data_size);
+}
+
+void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t bytes,
+                          struct shmf_format_column *column)
+{
+    bool wide = bytes > INT32_MAX;
+    uint64_t offsets_size;
+    memset(column, 0, sizeof *column);
+    column->dtype = wide ? SHMF_LARGE_UTF8 : SHMF_UTF8;
+    if (!shmfi_add(n, 1, &offsets_size) || !shmfi_mul(offsets_size, wide ? 8 : 4, &offsets_size))
+        layout->overflow = true;
+    column->offsets_offset = shmfi_layout_put(layout, offsets_size);
+    column->data_offset = shmfi_layout_put(layout, bytes);
+    column->data_size = bytes;
+}
+
+void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, struct shmf_format_index *index)
+{
+    uint64_t size = 0;
+    if (!shmfi_add(n, n / 3 + 1, &index->capacity) ||
+        !shmfi_mul(index->capacity, sizeof(struct shmf_format_slot), &size))
+        layout->overflow = true;
+    index->offset = shmfi_layout_put(layout, size);
+}

@@ -1,1 +1,0 @@
-typedef int shmfi_format_is_being_written;

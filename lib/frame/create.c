@@ -1,0 +1,248 @@
+#include "frame/frame_internal.h"
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "dtype/dtype.h"
+#include "format/format.h"
+#include "memory/memory.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* What is known about a frame before it has memory. */
+struct plan {
+    const struct shmf_frame_spec *spec;
+    const uint8_t *const *validity; /* of columns to be copied; or NULL */
+    struct shmfi_label_source rows, columns;
+    struct shmf_format_frame header;
+};
+
+/* ---- where labels come from --------------------------------------------------------------- */
+
+static const char *from_strings(const void *context, uint64_t i, char buffer[SHMFI_NUMBER_SIZE])
+{
+    (void)buffer;
+    return ((const char *const *)context)[i];
+}
+
+static const char *from_specs(const void *context, uint64_t i, char buffer[SHMFI_NUMBER_SIZE])
+{
+    (void)buffer;
+    return ((const struct shmf_column_spec *)context)[i].label;
+}
+
+static const char *from_position(const void *context, uint64_t i, char buffer[SHMFI_NUMBER_SIZE])
+{
+    (void)context;
+    char *at = buffer + SHMFI_NUMBER_SIZE - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + i % 10);
+        i /= 10;
+    } while (i);
+    return at;
+}
+
+static void choose_sources(struct plan *plan)
+{
+    const struct shmf_frame_spec *spec = plan->spec;
+    plan->rows = (struct shmfi_label_source){from_strings, spec->row_labels};
+    if (spec->columns)
+        plan->columns = (struct shmfi_label_source){from_specs, spec->columns};
+    else if (spec->column_labels)
+        plan->columns = (struct shmfi_label_source){from_strings, spec->column_labels};
+    else
+        plan->columns = (struct shmfi_label_source){from_position, NULL};
+}
+
+/* ---- layout ------------------------------------------------------------------------------- */
+
+static bool is_nullable(const struct plan *plan, int64_t column)
+{
+    const struct shmf_frame_spec *spec = plan->spec;
+    const uint8_t *bitmap = plan->validity ? plan->validity[column] : NULL;
+    if (spec->columns && spec->columns[column].nullable)
+        return true;
+    return bitmap && shmfi_bitmap_count(bitmap, spec->n_rows) < spec->n_rows;
+}
+
+static void lay_out_column(const struct plan *plan, struct shmfi_layout *layout, int64_t column,
+                           struct shmf_format_column *descriptor)
+{
+    const struct shmf_frame_spec *spec = plan->spec;
+    shmfi_layout_column(layout, (uint32_t)shmfi_frame_spec_dtype(spec, column),
+                        is_nullable(plan, column), (uint64_t)spec->n_rows, spec->n_columns > 1,
+                        descriptor);
+}
+
+/* The order of the parts: header, columns, row labels | column table, column labels, indexes. The
+ * columns are laid out twice, here for their size and again into the table. */
+static int lay_out(struct plan *plan, uint64_t row_bytes, uint64_t column_bytes,
+                   struct shmf_error *err)
+{
+    struct shmf_format_frame *h = &plan->header;
+    struct shmf_format_column ignored;
+    struct shmfi_layout layout = {.end = SHMFI_BODY_OFFSET};
+    for (int64_t c = 0; c < plan->spec->n_columns && !layout.overflow; c++)
+        lay_out_column(plan, &layout, c, &ignored);
+    if (h->row_labels == SHMF_ROWS_INT64)
+        shmfi_layout_column(&layout, SHMF_INT64, false, h->n_rows, false, &h->row_label);
+    else if (h->row_labels == SHMF_ROWS_UTF8)
+        shmfi_layout_strings(&layout, h->n_rows, row_bytes, &h->row_label);
+    h->body_offset = SHMFI_BODY_OFFSET;
+    h->body_size = layout.end - SHMFI_BODY_OFFSET;
+    uint64_t table_size = h->n_columns * sizeof(struct shmf_format_column);
+    if (h->n_columns > INT64_MAX / sizeof(struct shmf_format_column))
+        layout.overflow = true;
+    h->columns_offset = shmfi_layout_put(&layout, table_size);
+    shmfi_layout_strings(&layout, h->n_columns, column_bytes, &h->column_label);
+    shmfi_layout_index(&layout, h->n_columns, &h->column_index);
+    if (h->row_labels != SHMF_ROWS_RANGE)
+        shmfi_layout_index(&layout, h->n_rows, &h->row_index);
+    h->header.total_size = layout.end;
+    if (layout.overflow)
+        return shmfi_error(err, SHMF_E_TOOBIG,
+                           "n_rows, n_columns: %lld x %lld is too large a frame",
+                           (long long)plan->spec->n_rows, (long long)plan->spec->n_columns);
+    return SHMF_OK;
+}
+
+static int make_plan(struct plan *plan, struct shmf_error *err)
+{
+    const struct shmf_frame_spec *spec = plan->spec;
+    struct shmf_format_frame *h = &plan->header;
+    uint64_t row_bytes = 0, column_bytes = 0;
+    int rc = SHMF_OK;
+    h->header.version = SHMF_FORMAT_VERSION;
+    h->header.header_size = sizeof *h;
+    h->header.kind = SHMF_KIND_FRAME;
+    h->header.state = SHMF_FORMAT_BUILDING;
+    memcpy(h->header.magic, SHMF_FORMAT_MAGIC, sizeof h->header.magic);
+    h->n_rows = (uint64_t)spec->n_rows;
+    h->n_columns = (uint64_t)spec->n_columns;
+    h->column_size = sizeof(struct shmf_format_column);
+    choose_sources(plan);
+    if (spec->row_labels) {
+        h->row_labels = SHMF_ROWS_UTF8;
+        rc = shmfi_labels_measure(&plan->rows, h->n_rows, "row_labels", &row_bytes, err);
+    } else if (spec->row_numbers) {
+        h->row_labels = SHMF_ROWS_INT64;
+    } else {
+        h->range_start = spec->range_start;
+        h->range_step = spec->range_step ? spec->range_step : 1;
+    }
+    if (rc == SHMF_OK)
+        rc = shmfi_labels_measure(&plan->columns, h->n_columns,
+                                  spec->columns ? "columns" : "column_labels", &column_bytes, err);
+    return rc ? rc : lay_out(plan, row_bytes, column_bytes, err);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+/* Everything but the generation, which is the memory module's. */
+static void write_header(struct shmf_frame *frame)
+{
+    const unsigned char *from = (const unsigned char *)&frame->header;
+    const size_t at = offsetof(struct shmf_format_header, generation);
+    const size_t behind = at + sizeof frame->header.header.generation;
+    memcpy(frame->base, from, at);
+    memcpy(frame->base + behind, from + behind, sizeof frame->header - behind);
+}
+
+static void write_columns(struct shmf_frame *frame, const struct plan *plan)
+{
+    struct shmfi_layout layout = {.end = SHMFI_BODY_OFFSET};
+    struct shmf_format_column *table = (void *)(frame->base + frame->header.columns_offset);
+    for (int64_t c = 0; c < plan->spec->n_columns; c++) {
+        lay_out_column(plan, &layout, c, &table[c]);
+        if (table[c].validity_offset)
+            shmfi_bitmap_fill(frame->base + table[c].validity_offset, plan->spec->n_rows);
+    }
+    /* the table's own padding */
+    uint64_t end = frame->header.columns_offset + frame->header.n_columns * sizeof table[0];
+    memset(frame->base + end, 0, (size_t)(-end & (SHMFI_BUFFER_ALIGNMENT - 1)));
+}
+
+/* The index is padded too: 64 bytes are four slots. */
+static void write_index(struct shmf_frame *frame, const struct shmf_format_index *index,
+                        const struct shmfi_labels *labels)
+{
+    struct shmf_format_slot *slots = (void *)(frame->base + index->offset);
+    uint64_t end = index->offset + index->capacity * sizeof slots[0];
+    shmfi_index_build(slots, index->capacity, labels);
+    memset(frame->base + end, 0, (size_t)(-end & (SHMFI_BUFFER_ALIGNMENT - 1)));
+}
+
+static int write_labels(struct shmf_frame *frame, const struct plan *plan, struct shmf_error *err)
+{
+    const struct shmf_format_frame *h = &frame->header;
+    int rc = shmfi_labels_write(&plan->columns, h->n_columns, "column labels", frame->base,
+                                &h->column_label, err);
+    if (rc)
+        return rc;
+    write_index(frame, &h->column_index, &frame->column_labels);
+    if (h->row_labels == SHMF_ROWS_RANGE)
+        return SHMF_OK;
+    if (h->row_labels == SHMF_ROWS_UTF8) {
+        rc = shmfi_labels_write(&plan->rows, h->n_rows, "row_labels", frame->base, &h->row_label,
+                                err);
+    } else if (h->n_rows) {
+        uint64_t end = h->row_label.data_offset + h->row_label.data_size;
+        memcpy(frame->base + h->row_label.data_offset, plan->spec->row_numbers,
+               h->row_label.data_size);
+        memset(frame->base + end, 0, (size_t)(-end & (SHMFI_BUFFER_ALIGNMENT - 1)));
+    }
+    if (rc)
+        return rc;
+    write_index(frame, &h->row_index, &frame->row_labels);
+    return SHMF_OK;
+}
+
+/* With no columns nothing but the spec can tell the dtype of the (empty) matrix. */
+static void note_matrix(struct shmf_frame *frame, const struct shmf_frame_spec *spec)
+{
+    uint32_t dtype = 0;
+    uint64_t stride = 0;
+    if (spec->n_columns > 0)
+        shmfi_frame_find_matrix(frame, &dtype, &stride);
+    else if (shmfi_dtype_is_number((uint32_t)spec->dtype))
+        dtype = (uint32_t)spec->dtype;
+    frame->header.matrix_dtype = dtype;
+    frame->header.matrix_stride = stride;
+}
+
+struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec,
+                                      const uint8_t *const *validity, struct shmf_error *err)
+{
+    struct plan plan = {.spec = spec, .validity = validity};
+    if (shmfi_frame_check_spec(spec, err) || make_plan(&plan, err))
+        return NULL;
+    struct shmf_frame *frame = shmfi_sys.calloc(1, sizeof *frame);
+    if (!frame) {
+        shmfi_error(err, SHMF_E_NOMEM, "frame object");
+        return NULL;
+    }
+    if (shmfi_segment_new(plan.header.header.total_size, 0, &frame->segment, err)) {
+        shmfi_sys.free(frame);
+        return NULL;
+    }
+    frame->base = frame->segment->base;
+    frame->header = plan.header;
+    frame->columns = frame->base + frame->header.columns_offset;
+    frame->column_size = frame->header.column_size;
+    frame->building = true;
+    shmfi_frame_resolve(frame);
+    write_columns(frame, &plan);
+    note_matrix(frame, spec);
+    write_header(frame);
+    if (write_labels(frame, &plan, err)) {
+        shmf_frame_free(frame);
+        return NULL;
+    }
+    return frame;
+}
+
+struct shmf_frame *shmf_frame_new(const struct shmf_frame_spec *spec, struct shmf_error *err)
+{
+    return shmfi_frame_create(spec, NULL, err);
+}

@@ -1,0 +1,119 @@
+#include "frame/frame_internal.h"
+
+#include "base/error.h"
+#include "dtype/dtype.h"
+#include "format/format.h"
+#include "memory/memory.h"
+
+#include <string.h>
+
+bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, uint64_t *stride)
+{
+    int64_t n = (int64_t)frame->header.n_columns;
+    *dtype = 0;
+    *stride = 0;
+    if (n == 0)
+        return false;
+    const struct shmf_format_column *first = shmfi_frame_descriptor(frame, 0);
+    uint64_t at = first->data_offset;
+    uint64_t distance = (first->data_size + SHMFI_BUFFER_ALIGNMENT - 1) &
+                        ~(uint64_t)(SHMFI_BUFFER_ALIGNMENT - 1);
+    if (n > 1)
+        distance = shmfi_frame_descriptor(frame, 1)->data_offset - at;
+    if (!shmfi_dtype_is_number(first->dtype))
+        return false;
+    for (int64_t c = 0; c < n; c++, at += distance) {
+        const struct shmf_format_column *column = shmfi_frame_descriptor(frame, c);
+        if (column->dtype != first->dtype || column->null_count || column->data_offset != at)
+            return false;
+    }
+    *dtype = first->dtype;
+    *stride = distance;
+    return true;
+}
+
+/* Padding to 64 bytes, and 64 more where columns are kept off a distance of 4096. */
+#define MAX_PADDING (2 * SHMFI_BUFFER_ALIGNMENT - 1)
+
+/* Where the buffer that follows this column's data begins: what lies between is padding. */
+static uint64_t next_buffer(const struct shmf_frame *frame, int64_t column)
+{
+    const struct shmf_format_frame *h = &frame->header;
+    if (column + 1 < (int64_t)h->n_columns) {
+        const struct shmf_format_column *next = shmfi_frame_descriptor(frame, column + 1);
+        return next->validity_offset ? next->validity_offset : next->data_offset;
+    }
+    if (h->row_labels == SHMF_ROWS_RANGE)
+        return h->body_offset + h->body_size;
+    return h->row_label.offsets_offset ? h->row_label.offsets_offset : h->row_label.data_offset;
+}
+
+/* Clears the bits behind the rows in the last byte. */
+static void clear_tail(unsigned char *bits, uint64_t n_rows)
+{
+    if (n_rows % 8)
+        bits[n_rows / 8] &= (unsigned char)((1u << (n_rows % 8)) - 1);
+}
+
+static void clear_padding(struct shmf_frame *frame, int64_t position)
+{
+    const struct shmf_format_column *column = shmfi_frame_descriptor(frame, position);
+    uint64_t n_rows = frame->header.n_rows;
+    uint64_t end = column->data_offset + column->data_size;
+    uint64_t gap = next_buffer(frame, position) - end;
+    memset(frame->base + end, 0, gap < MAX_PADDING ? gap : MAX_PADDING);
+    if (column->dtype == SHMF_BOOL)
+        clear_tail(frame->base + column->data_offset, n_rows);
+    if (!column->validity_offset)
+        return;
+    uint64_t validity_end = column->validity_offset + n_rows / 8 + (n_rows % 8 != 0);
+    clear_tail(frame->base + column->validity_offset, n_rows);
+    memset(frame->base + validity_end, 0, column->data_offset - validity_end);
+}
+
+/* In the segment, and in the private copy where there is one. */
+static void set_null_count(struct shmf_frame *frame, int64_t position, uint64_t count)
+{
+    struct shmf_format_column *shared =
+        (void *)(frame->base + frame->header.columns_offset +
+                 (uint64_t)position * frame->header.column_size);
+    shared->null_count = count;
+    if (frame->copied)
+        frame->copied[position].null_count = count;
+}
+
+static void count_nulls(struct shmf_frame *frame)
+{
+    int64_t n_rows = (int64_t)frame->header.n_rows;
+    for (int64_t c = 0; c < (int64_t)frame->header.n_columns; c++) {
+        clear_padding(frame, c);
+        uint64_t validity = shmfi_frame_descriptor(frame, c)->validity_offset;
+        if (validity)
+            set_null_count(frame, c,
+                           (uint64_t)(n_rows - shmfi_bitmap_count(frame->base + validity, n_rows)));
+    }
+}
+
+/* A frame that is being built becomes READY by the last store; a reader that sees it sees all. A
+ * frame that was opened for private writing has its null counts brought up to date. */
+int shmf_frame_finish(struct shmf_frame *frame, struct shmf_error *err)
+{
+    if (!frame)
+        return shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
+    if (!frame->building && !frame->writable)
+        return SHMF_OK;
+    if (!frame->segment || !frame->segment->writable)
+        return shmfi_error(err, SHMF_E_ACCESS, "frame: belongs to another process");
+    struct shmf_format_frame *shared = (void *)frame->base;
+    count_nulls(frame);
+    if (frame->header.n_columns > 0) {
+        shmfi_frame_find_matrix(frame, &frame->header.matrix_dtype, &frame->header.matrix_stride);
+        shared->matrix_dtype = frame->header.matrix_dtype;
+        shared->matrix_stride = frame->header.matrix_stride;
+    }
+    __atomic_store_n(&frame->nulls_open, false, __ATOMIC_RELAXED);
+    frame->building = false;
+    frame->header.header.state = SHMF_FORMAT_READY;
+    __atomic_store_n(&shared->header.state, SHMF_FORMAT_READY, __ATOMIC_RELEASE);
+    return SHMF_OK;
+}

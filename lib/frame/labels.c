@@ -1,0 +1,89 @@
+#include "frame/frame_internal.h"
+
+#include <string.h>
+
+enum shmf_row_labels shmf_frame_row_labels(const struct shmf_frame *frame)
+{
+    return frame ? (enum shmf_row_labels)frame->header.row_labels : SHMF_ROWS_RANGE;
+}
+
+static struct shmf_text text_at(const struct shmfi_strings *strings, int64_t position)
+{
+    const char *text;
+    uint64_t size;
+    if (position < 0 || !shmfi_strings_at(strings, (uint64_t)position, &text, &size))
+        return (struct shmf_text){NULL, 0};
+    return (struct shmf_text){text, (int64_t)size};
+}
+
+struct shmf_text shmf_frame_column_label(const struct shmf_frame *frame, int64_t column)
+{
+    return frame ? text_at(&frame->column_labels.strings, column) : (struct shmf_text){NULL, 0};
+}
+
+struct shmf_text shmf_frame_row_text(const struct shmf_frame *frame, int64_t row)
+{
+    return frame ? text_at(&frame->row_labels.strings, row) : (struct shmf_text){NULL, 0};
+}
+
+int shmf_frame_row_number(const struct shmf_frame *frame, int64_t row, int64_t *number)
+{
+    if (!frame || !number)
+        return SHMF_E_INVAL;
+    if (frame->header.row_labels == SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    if (row < 0 || row >= (int64_t)frame->header.n_rows)
+        return SHMF_E_RANGE;
+    if (frame->header.row_labels == SHMF_ROWS_INT64)
+        *number = frame->row_labels.numbers[row];
+    else
+        *number = frame->header.range_start + row * frame->header.range_step;
+    return SHMF_OK;
+}
+
+int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text label, int64_t *count)
+{
+    if (!frame || !label.data || label.size < 0)
+        return SHMF_E_INVAL;
+    if (frame->header.row_labels != SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    return shmfi_index_find_text(&frame->row_index, &frame->row_labels, label.data,
+                                 (uint64_t)label.size, count);
+}
+
+int64_t shmf_frame_loc(const struct shmf_frame *frame, const char *label)
+{
+    if (!label)
+        return SHMF_E_INVAL;
+    return shmf_frame_loc_text(frame, (struct shmf_text){label, (int64_t)strlen(label)}, NULL);
+}
+
+/* The row with number start + row * step, computed in 128 bits: the difference of two int64 need
+ * not be one. */
+static int64_t loc_in_range(const struct shmf_format_frame *header, int64_t number)
+{
+    __int128 distance = (__int128)number - header->range_start;
+    if (distance % header->range_step != 0)
+        return SHMF_E_NOTFOUND;
+    __int128 row = distance / header->range_step;
+    return row >= 0 && row < (__int128)header->n_rows ? (int64_t)row : SHMF_E_NOTFOUND;
+}
+
+int64_t shmf_frame_loc_number(const struct shmf_frame *frame, int64_t number)
+{
+    if (!frame)
+        return SHMF_E_INVAL;
+    if (frame->header.row_labels == SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    if (frame->header.row_labels == SHMF_ROWS_RANGE)
+        return loc_in_range(&frame->header, number);
+    return shmfi_index_find_number(&frame->row_index, &frame->row_labels, number, NULL);
+}
+
+int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const char *label)
+{
+    if (!frame || !label)
+        return SHMF_E_INVAL;
+    return shmfi_index_find_text(&frame->column_index, &frame->column_labels, label, strlen(label),
+                                 NULL);
+}

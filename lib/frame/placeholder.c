@@ -1,1 +1,0 @@
-typedef int shmfi_frame_is_being_written;

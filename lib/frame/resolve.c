@@ -1,0 +1,119 @@
+#include "frame/frame_internal.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "format/format.h"
+#include "memory/memory.h"
+
+/* The one place where offsets of the segment become pointers. The header was checked, so all parts
+ * that it names lie inside; the columns' own offsets become pointers when a column is asked for. */
+void shmfi_frame_resolve(struct shmf_frame *frame)
+{
+    const struct shmf_format_frame *h = &frame->header;
+    unsigned char *base = frame->base;
+    frame->column_labels.n = h->n_columns;
+    frame->column_labels.strings =
+        shmfi_strings_resolve(base, &h->column_label, h->n_columns);
+    frame->column_index = (struct shmfi_index){
+        .slots = (const void *)(base + h->column_index.offset),
+        .capacity = h->column_index.capacity,
+    };
+    if (h->row_labels == SHMF_ROWS_RANGE)
+        return;
+    frame->row_labels.n = h->n_rows;
+    if (h->row_labels == SHMF_ROWS_INT64)
+        frame->row_labels.numbers = (const void *)(base + h->row_label.data_offset);
+    else
+        frame->row_labels.strings = shmfi_strings_resolve(base, &h->row_label, h->n_rows);
+    frame->row_index = (struct shmfi_index){
+        .slots = (const void *)(base + h->row_index.offset),
+        .capacity = h->row_index.capacity,
+    };
+}
+
+static int copy_columns(struct shmf_frame *frame, struct shmf_error *err)
+{
+    uint64_t size;
+    if (!shmfi_mul(frame->header.n_columns, sizeof *frame->copied, &size))
+        return shmfi_error(err, SHMF_E_TOOBIG, "column table");
+    frame->copied = shmfi_sys.malloc(size ? size : 1);
+    if (!frame->copied)
+        return shmfi_error(err, SHMF_E_NOMEM, "column table of %llu bytes",
+                           (unsigned long long)size);
+    frame->columns = (const void *)frame->copied;
+    frame->column_size = sizeof *frame->copied;
+    return shmfi_format_read_columns(frame->base, &frame->header, frame->copied, err);
+}
+
+int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
+                            struct shmf_error *err)
+{
+    struct shmf_frame *made = shmfi_sys.calloc(1, sizeof *made);
+    if (!made)
+        return shmfi_error(err, SHMF_E_NOMEM, "frame object");
+    made->base = memory;
+    int rc = shmfi_format_read_frame(memory, size, &made->header, err);
+    if (rc == SHMF_OK && !trusted) {
+        rc = copy_columns(made, err);
+    } else if (rc == SHMF_OK) {
+        made->columns = made->base + made->header.columns_offset;
+        made->column_size = made->header.column_size;
+    }
+    if (rc) {
+        shmf_frame_free(made);
+        return rc;
+    }
+    shmfi_frame_resolve(made);
+    *frame = made;
+    return SHMF_OK;
+}
+
+int shmfi_frame_from_segment(struct shmfi_segment *segment, bool trusted, struct shmf_frame **frame,
+                             struct shmf_error *err)
+{
+    int rc = shmfi_frame_from_memory(segment->base, segment->length, trusted, frame, err);
+    if (rc) {
+        shmfi_segment_unref(segment);
+        return rc;
+    }
+    (*frame)->segment = segment;
+    (*frame)->writable = segment->writable;
+    return SHMF_OK;
+}
+
+struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct shmf_error *err)
+{
+    struct shmfi_segment *segment;
+    struct shmf_frame *frame;
+    if (handle.kind != SHMF_KIND_FRAME) {
+        shmfi_error(err, SHMF_E_INVAL, "handle: does not name a frame (kind %u)", handle.kind);
+        return NULL;
+    }
+    if (shmfi_segment_open(&handle, &segment, err) ||
+        shmfi_frame_from_segment(segment, false, &frame, err))
+        return NULL;
+    frame->writable = frame->writable && handle.access != SHMF_READ_ONLY;
+    return frame;
+}
+
+void shmf_frame_free(struct shmf_frame *frame)
+{
+    if (!frame)
+        return;
+    shmfi_segment_unref(frame->segment);
+    shmfi_sys.free(frame->copied);
+    shmfi_sys.free(frame);
+}
+
+struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame)
+{
+    return frame->segment;
+}
+
+struct shmf_handle shmf_frame_handle(const struct shmf_frame *frame)
+{
+    if (!frame || frame->building || !frame->segment)
+        return (struct shmf_handle){0};
+    return shmfi_segment_handle(frame->segment, SHMF_KIND_FRAME);
+}

@@ -1,0 +1,89 @@
+/* Labels in plain memory: UTF-8 strings laid out as an Arrow column, and hash indexes over them.
+ *
+ * What is read may come from another process and change at any time, so every offset is read once
+ * and checked against the private sizes given here; a probe of an index is bounded by its capacity.
+ * Nothing here allocates. */
+#ifndef SHMFI_LABELS_LABELS_H
+#define SHMFI_LABELS_LABELS_H
+
+#include <shmframe/error.h>
+#include <shmframe/format.h>
+
+#include <stdbool.h>
+
+/* ---- text --------------------------------------------------------------------------------- */
+
+bool shmfi_utf8_valid(const char *text, uint64_t size);
+
+#define SHMFI_SHOWN_TEXT_SIZE 256
+#define SHMFI_SHOWN_TEXT_WIDTH 48
+
+/* Makes text fit for a terminal: control characters and broken UTF-8 become U+FFFD, what is wider
+ * than SHMFI_SHOWN_TEXT_WIDTH columns ends in "...". Returns how many columns it takes. */
+unsigned shmfi_text_show(char to[SHMFI_SHOWN_TEXT_SIZE], const char *text, uint64_t size);
+
+/* ---- strings ------------------------------------------------------------------------------ */
+
+struct shmfi_strings {
+    const void *offsets; /* n + 1 int32 or, if `wide`, int64 */
+    const char *bytes;
+    uint64_t bytes_size;
+    uint64_t n;
+    bool wide;
+};
+
+/* The strings that a checked descriptor describes. */
+struct shmfi_strings shmfi_strings_resolve(const void *segment,
+                                           const struct shmf_format_column *column, uint64_t n);
+
+/* False: out of range, or the offsets are not in order. */
+bool shmfi_strings_at(const struct shmfi_strings *strings, uint64_t position, const char **text,
+                      uint64_t *size);
+
+/* Where labels to be written come from. `get` returns a NUL-terminated string that lives until the
+ * next call, for which it may use the buffer; or NULL. */
+#define SHMFI_NUMBER_SIZE 24
+struct shmfi_label_source {
+    const char *(*get)(const void *context, uint64_t position, char buffer[SHMFI_NUMBER_SIZE]);
+    const void *context;
+};
+
+/* How many bytes `n` labels have together. SHMF_E_INVAL names `what` and the position of a label
+ * that is NULL or not valid UTF-8. */
+int shmfi_labels_measure(const struct shmfi_label_source *source, uint64_t n, const char *what,
+                         uint64_t *bytes, struct shmf_error *err);
+
+/* Writes them where the descriptor says, which was laid out for what was measured. SHMF_E_INVAL:
+ * the labels changed meanwhile. */
+int shmfi_labels_write(const struct shmfi_label_source *source, uint64_t n, const char *what,
+                       void *segment, const struct shmf_format_column *column,
+                       struct shmf_error *err);
+
+/* ---- hash index --------------------------------------------------------------------------- */
+
+/* What an index was, or is to be, made of: strings, or numbers if `numbers` is not NULL. */
+struct shmfi_labels {
+    struct shmfi_strings strings;
+    const int64_t *numbers;
+    uint64_t n;
+};
+
+struct shmfi_index {
+    const struct shmf_format_slot *slots;
+    uint64_t capacity;
+};
+
+uint64_t shmfi_hash(const void *bytes, uint64_t size);
+
+/* Fills `slots` (more than labels->n of them) from whatever they hold. */
+void shmfi_index_build(struct shmf_format_slot *slots, uint64_t capacity,
+                       const struct shmfi_labels *labels);
+
+/* The first position with the label, and in `*count` (may be NULL) how many there are;
+ * SHMF_E_NOTFOUND. */
+int64_t shmfi_index_find_text(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                              const char *text, uint64_t size, int64_t *count);
+int64_t shmfi_index_find_number(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                                int64_t number, int64_t *count);
+
+#endif

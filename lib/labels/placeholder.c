@@ -1,1 +1,0 @@
-typedef int shmfi_labels_is_being_written;
