@@ -19,6 +19,9 @@ target_compile_definitions(shmframe_flags INTERFACE _GNU_SOURCE)
 target_compile_options(shmframe_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2)
+# Header-only, for the hash indexes of labels; Debian's package is libxxhash-dev.
+find_path(SHMFRAME_XXHASH xxhash.h REQUIRED)
+target_include_directories(shmframe_flags SYSTEM INTERFACE ${SHMFRAME_XXHASH})
 if(SHMFRAME_WERROR)
   target_compile_options(shmframe_flags INTERFACE -Werror)
 endif()

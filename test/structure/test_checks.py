@@ -109,6 +109,10 @@ class WholeTree(Tree):
         self.write('docs/build.md', 'cd ' + '/ho' + 'me/me/shmframe\n')
         self.finds(tree.check, 'docs/build.md:1')
 
+    def test_a_link_to_nothing(self):
+        self.write('docs/a.md', '[b](b.md) [a](a.md#top) [web](https://example.org/x)\n')
+        self.finds(tree.check, 'docs/a.md: there is no b.md')
+
     def test_a_stranger_at_the_top(self):
         self.write('notes.txt', '')
         self.finds(tree.check, 'notes.txt')

@@ -1,4 +1,5 @@
-"""The tree as a whole: its top level, the length of its files, and that it stands alone."""
+"""The tree as a whole: its top level, the length of its files, that it stands alone, and that the
+links of its documents lead somewhere."""
 
 import re
 
@@ -25,6 +26,15 @@ def check_text(name, text):
         yield f'{name}:{source.line_of(text, match.start())}: names "{match.group()}"'
 
 
+LINK = re.compile(r'\]\((?!https?:|#)([^)#\s]+)')
+
+
+def check_links(root, path):
+    for match in LINK.finditer(path.read_text()):
+        if not (path.parent / match.group(1)).exists():
+            yield f'{path.relative_to(root)}: there is no {match.group(1)}'
+
+
 def check(root):
     problems = [f'test/structure/tree.py: no file {name} to excuse'
                 for name in LONG if not (root / name).exists()]
@@ -33,6 +43,8 @@ def check(root):
         top = name.split('/')[0]
         if top not in TOP and not top.startswith('.'):
             problems.append(f'{name}: does not belong at the top level')
+        if path.suffix == '.md':
+            problems += check_links(root, path)
         try:
             problems += check_text(name, path.read_text())
         except UnicodeDecodeError:
