@@ -24,7 +24,7 @@ struct shmf_format_header {
     uint32_t kind;           /* 40 enum shmf_kind */
     uint32_t state;          /* 44 SHMF_FORMAT_BUILDING or SHMF_FORMAT_READY */
     uint64_t total_size;     /* 48 bytes of the segment */
-    uint64_t generation;     /* 56 nonzero while the segment is alive; written by the region's owner */
+    uint64_t generation;     /* 56 nonzero while alive; written by the region's owner alone */
     uint64_t compatible;     /* 64 feature bits that a reader may ignore */
     uint64_t incompatible;   /* 72 feature bits that a reader must know */
 };
@@ -94,7 +94,7 @@ struct shmf_format_frame {
     struct shmf_format_header header;       /*   0 */
     uint64_t n_rows;                        /*  80 */
     uint64_t n_columns;                     /*  88 */
-    uint64_t body_offset;                   /*  96 the span of all buffers of columns and row labels */
+    uint64_t body_offset;                   /*  96 span of all buffers of columns and row labels */
     uint64_t body_size;                     /* 104 */
     uint64_t columns_offset;                /* 112 column table: n_columns descriptors */
     uint32_t column_size;                   /* 120 bytes from one descriptor to the next */

@@ -68,10 +68,10 @@ struct shmf_array *shmf_array_new(enum shmf_dtype dtype, int ndim, const int64_t
     return shmfi_array_create(&header, err);
 }
 
-#define COPY_RUN(size)                            \
-    case size:                                    \
-        for (int64_t i = 0; i < n; i++)           \
-            memcpy(to + i * (size), from + i * stride, size); \
+#define COPY_RUN(size)                                                                             \
+    case size:                                                                                     \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            memcpy(to + i * (size), from + i * stride, size);                                      \
         break
 
 /* `n` elements that lie `stride` bytes apart. The constant sizes become single moves. */

@@ -18,12 +18,12 @@ double shmfi_half_to_double(uint16_t half)
 }
 
 /* Reads through memcpy: elements that users hand in need not be aligned. */
-#define CONVERT(type)                  \
-    do {                               \
-        type read_;                    \
-        memcpy(&read_, element, sizeof read_); \
-        *value = (double)read_;        \
-        return true;                   \
+#define CONVERT(type)                                                                              \
+    do {                                                                                           \
+        type read_;                                                                                \
+        memcpy(&read_, element, sizeof read_);                                                     \
+        *value = (double)read_;                                                                    \
+        return true;                                                                               \
     } while (0)
 
 bool shmfi_dtype_to_double(uint32_t dtype, const void *element, double *value)

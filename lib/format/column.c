@@ -22,16 +22,16 @@ static const char *check_absent(const struct shmf_format_column *column)
           column->precision | (uint16_t)column->scale | column->zone_offset | column->zone_size |
           column->reserved))
         return NULL;
-    return column->flags          ? "flags"
-           : column->dictionary   ? "dictionary"
-           : column->width        ? "width"
-           : column->index_dtype  ? "index_dtype"
-           : column->unit         ? "unit"
-           : column->precision    ? "precision"
-           : column->scale        ? "scale"
-           : column->zone_offset  ? "zone_offset"
-           : column->zone_size    ? "zone_size"
-                                  : "reserved";
+    return column->flags         ? "flags"
+           : column->dictionary  ? "dictionary"
+           : column->width       ? "width"
+           : column->index_dtype ? "index_dtype"
+           : column->unit        ? "unit"
+           : column->precision   ? "precision"
+           : column->scale       ? "scale"
+           : column->zone_offset ? "zone_offset"
+           : column->zone_size   ? "zone_size"
+                                 : "reserved";
 }
 
 const char *shmfi_format_check_plain(const struct shmf_format_column *column, uint64_t n,
@@ -42,8 +42,7 @@ const char *shmfi_format_check_plain(const struct shmf_format_column *column, ui
         return "dtype";
     if (column->null_count > n || (column->null_count && !column->validity_offset))
         return "null_count";
-    if (column->validity_offset &&
-        !put_buffer(span, column->validity_offset, n / 8 + (n % 8 != 0)))
+    if (column->validity_offset && !put_buffer(span, column->validity_offset, n / 8 + (n % 8 != 0)))
         return "validity_offset";
     if (column->offsets_offset)
         return "offsets_offset";

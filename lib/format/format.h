@@ -50,8 +50,8 @@ uint64_t shmfi_layout_put(struct shmfi_layout *layout, uint64_t size);
 
 /* Describes a column of a plain dtype and puts its buffers. `among_others`: keeps the distance of
  * neighbouring columns off multiples of 4096 bytes. */
-void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable, uint64_t n_rows,
-                         bool among_others, struct shmf_format_column *column);
+void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable,
+                         uint64_t n_rows, bool among_others, struct shmf_format_column *column);
 
 /* The same for `n` strings of `bytes` bytes together; int64 offsets if they must be. */
 void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t bytes,

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-
 static bool all_zero(const void *bytes, size_t size)
 {
     const unsigned char *at = bytes;
@@ -29,9 +28,9 @@ static bool table_fits(uint64_t offset, uint64_t count, uint32_t entry, size_t k
 
 static bool index_fits(const struct shmf_format_index *index, uint64_t n, uint64_t size)
 {
-    return index->capacity > n && table_fits(index->offset, index->capacity,
-                                             sizeof(struct shmf_format_slot),
-                                             sizeof(struct shmf_format_slot), size);
+    return index->capacity > n &&
+           table_fits(index->offset, index->capacity, sizeof(struct shmf_format_slot),
+                      sizeof(struct shmf_format_slot), size);
 }
 
 bool shmfi_format_range_fits(int64_t start, int64_t step, uint64_t n_rows)

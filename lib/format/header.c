@@ -38,8 +38,7 @@ static int check_version(const struct shmf_format_header *header, struct shmf_er
         return shmfi_error(err, SHMF_E_VERSION, "header: version is %" PRIu32 ", not %u",
                            header->version, SHMF_FORMAT_VERSION);
     if (header->incompatible)
-        return shmfi_error(err, SHMF_E_VERSION,
-                           "header: incompatible has unknown bits 0x%" PRIx64,
+        return shmfi_error(err, SHMF_E_VERSION, "header: incompatible has unknown bits 0x%" PRIx64,
                            header->incompatible);
     return SHMF_OK;
 }

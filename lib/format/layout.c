@@ -27,8 +27,8 @@ static uint64_t put_apart(struct shmfi_layout *layout, uint64_t size)
     return offset;
 }
 
-void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable, uint64_t n_rows,
-                         bool among_others, struct shmf_format_column *column)
+void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable,
+                         uint64_t n_rows, bool among_others, struct shmf_format_column *column)
 {
     memset(column, 0, sizeof *column);
     column->dtype = dtype;

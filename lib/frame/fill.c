@@ -69,10 +69,10 @@ static void pack_column(unsigned char *bits, const struct source *source, int64_
             bits[r / 8] |= (unsigned char)(1u << (r % 8));
 }
 
-#define COPY_RUN(size)                                     \
-    case size:                                             \
-        for (int64_t i = 0; i < n; i++)                    \
-            memcpy(to + i * (size), from + i * stride, size); \
+#define COPY_RUN(size)                                                                             \
+    case size:                                                                                     \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            memcpy(to + i * (size), from + i * stride, size);                                      \
         break
 
 /* The constant sizes become single moves. */

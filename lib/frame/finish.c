@@ -16,8 +16,8 @@ bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, ui
         return false;
     const struct shmf_format_column *first = shmfi_frame_descriptor(frame, 0);
     uint64_t at = first->data_offset;
-    uint64_t distance = (first->data_size + SHMFI_BUFFER_ALIGNMENT - 1) &
-                        ~(uint64_t)(SHMFI_BUFFER_ALIGNMENT - 1);
+    uint64_t distance =
+        (first->data_size + SHMFI_BUFFER_ALIGNMENT - 1) & ~(uint64_t)(SHMFI_BUFFER_ALIGNMENT - 1);
     if (n > 1)
         distance = shmfi_frame_descriptor(frame, 1)->data_offset - at;
     if (!shmfi_dtype_is_number(first->dtype))
@@ -74,9 +74,8 @@ static void clear_padding(struct shmf_frame *frame, int64_t position)
 /* In the segment, and in the private copy where there is one. */
 static void set_null_count(struct shmf_frame *frame, int64_t position, uint64_t count)
 {
-    struct shmf_format_column *shared =
-        (void *)(frame->base + frame->header.columns_offset +
-                 (uint64_t)position * frame->header.column_size);
+    struct shmf_format_column *shared = (void *)(frame->base + frame->header.columns_offset +
+                                                 (uint64_t)position * frame->header.column_size);
     shared->null_count = count;
     if (frame->copied)
         frame->copied[position].null_count = count;

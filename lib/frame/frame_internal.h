@@ -23,13 +23,13 @@ struct shmf_frame {
     struct shmfi_labels column_labels;
     struct shmfi_index row_index;
     struct shmfi_index column_index;
-    bool building;  /* not finished yet, and ours */
-    bool writable;  /* finished, but opened copy-on-write or as a private copy */
+    bool building;   /* not finished yet, and ours */
+    bool writable;   /* finished, but opened copy-on-write or as a private copy */
     bool nulls_open; /* validity was handed out for writing since nulls were counted; atomic */
 };
 
-static inline const struct shmf_format_column *shmfi_frame_descriptor(const struct shmf_frame *frame,
-                                                                      int64_t column)
+static inline const struct shmf_format_column *
+shmfi_frame_descriptor(const struct shmf_frame *frame, int64_t column)
 {
     return (const void *)(frame->columns + (uint64_t)column * frame->column_size);
 }

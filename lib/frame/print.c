@@ -207,8 +207,8 @@ int shmf_frame_print(const struct shmf_frame *frame, FILE *out,
     };
     printer.n_shown_rows = count_shown(printer.max_rows, shmf_frame_rows(frame));
     printer.n_shown_columns = count_shown(printer.max_columns, shmf_frame_columns(frame));
-    printer.columns = shmfi_sys.calloc((size_t)printer.n_shown_columns + 1,
-                                       sizeof printer.columns[0]);
+    printer.columns =
+        shmfi_sys.calloc((size_t)printer.n_shown_columns + 1, sizeof printer.columns[0]);
     if (!printer.columns)
         return SHMF_E_NOMEM;
     if (printer.n_shown_columns > 0) {

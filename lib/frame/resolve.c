@@ -13,8 +13,7 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
     const struct shmf_format_frame *h = &frame->header;
     unsigned char *base = frame->base;
     frame->column_labels.n = h->n_columns;
-    frame->column_labels.strings =
-        shmfi_strings_resolve(base, &h->column_label, h->n_columns);
+    frame->column_labels.strings = shmfi_strings_resolve(base, &h->column_label, h->n_columns);
     frame->column_index = (struct shmfi_index){
         .slots = (const void *)(base + h->column_index.offset),
         .capacity = h->column_index.capacity,

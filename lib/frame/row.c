@@ -10,10 +10,10 @@ static double same(double value)
     return value;
 }
 
-#define GATHER(dtype_code, type, convert)                      \
-    case dtype_code:                                           \
-        for (int64_t c = 0; c < n; c++)                        \
-            out[c] = convert(*(const type *)(at + (uint64_t)c * stride)); \
+#define GATHER(dtype_code, type, convert)                                                          \
+    case dtype_code:                                                                               \
+        for (int64_t c = 0; c < n; c++)                                                            \
+            out[c] = convert(*(const type *)(at + (uint64_t)c * stride));                          \
         return SHMF_OK
 
 /* One row of a matrix: `at` is its first element, `stride` the bytes from column to column. */

@@ -21,8 +21,7 @@ static int check_dtype(enum shmf_dtype dtype, int64_t column, struct shmf_error 
 static int check_columns(const struct shmf_frame_spec *spec, struct shmf_error *err)
 {
     if (!spec->columns)
-        return spec->n_columns == 0 && !spec->dtype ? SHMF_OK
-                                                    : check_dtype(spec->dtype, -1, err);
+        return spec->n_columns == 0 && !spec->dtype ? SHMF_OK : check_dtype(spec->dtype, -1, err);
     if (spec->column_labels)
         return shmfi_error(err, SHMF_E_INVAL, "column_labels: given together with columns");
     for (int64_t c = 0; c < spec->n_columns; c++) {

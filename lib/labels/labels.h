@@ -15,7 +15,7 @@
 
 bool shmfi_utf8_valid(const char *text, uint64_t size);
 
-#define SHMFI_SHOWN_TEXT_SIZE 256
+#define SHMFI_SHOWN_TEXT_SIZE  256
 #define SHMFI_SHOWN_TEXT_WIDTH 48
 
 /* Makes text fit for a terminal: control characters and broken UTF-8 become U+FFFD, what is wider
