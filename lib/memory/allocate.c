@@ -110,7 +110,7 @@ static int ask_budget(struct request *request, uint64_t bytes)
     }
     if (!rc)
         request->granted += bytes;
-    return rc;
+    return rc == SHMFI_LOOK_AGAIN ? 0 : rc;
 }
 
 /* Growing in large steps must not fail where a region of just the right size would do. */

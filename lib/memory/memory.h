@@ -73,7 +73,9 @@ uint64_t shmfi_memory_serial(void);
 int shmfi_region_fd(struct shmfi_region *region, struct shmf_error *err);
 
 /* Pages must be asked for before they are obtained and are reported when given back; a worker's
- * budget. `reserve` returns 0 or a negative status and may block. NULL functions: no limit. */
+ * budget. `reserve` returns 0, a negative status, or SHMFI_LOOK_AGAIN: it granted nothing, but
+ * segments were released meanwhile and one of them may do. It may block. NULL: no limit. */
+#define SHMFI_LOOK_AGAIN 1
 struct shmfi_budget {
     int (*reserve)(void *context, uint64_t bytes, struct shmf_error *err);
     void (*release)(void *context, uint64_t bytes);
