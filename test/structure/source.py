@@ -37,11 +37,14 @@ def c_files(folder):
 
 def tree_files(root):
     """The files of the tree: those that git knows or would add, else all but build trees."""
-    listed = subprocess.run(
-        ['git', '-C', str(root), 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-        capture_output=True, check=False)
-    if listed.returncode == 0 and listed.stdout:
-        names = sorted(set(listed.stdout.decode().split('\0')) - {''})
+    command = ['git', '-C', str(root), 'ls-files', '-z', '--cached', '--others',
+               '--exclude-standard']
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        listed = ''
+    if listed:
+        names = sorted(set(listed.split('\0')) - {''})
         return [root / name for name in names if (root / name).is_file()]
     hidden = re.compile(r'(^|/)(\.git|build[^/]*)/')
     return sorted(p for p in root.rglob('*')
