@@ -87,6 +87,11 @@ void shmfi_board_queue(struct shmfi_board *board, uint32_t slot, uint32_t genera
 {
     atomic_store_explicit(&board->slots[slot].state, shmfi_state(SHMFI_QUEUED, 0, generation),
                           memory_order_release);
+    shmfi_board_queue_again(board, slot, generation);
+}
+
+void shmfi_board_queue_again(struct shmfi_board *board, uint32_t slot, uint32_t generation)
+{
     uint64_t ticket = shmfi_ticket(slot, generation);
     /* An entry is overwritten while its task still waits only after 4 x slots submissions that
      * were revoked. It goes to the end; two entries for one task are harmless, because only one

@@ -37,6 +37,9 @@ void shmfi_board_format(struct shmfi_board *board, void *memory,
  * to give way and is still queued is queued again behind it. */
 void shmfi_board_queue(struct shmfi_board *board, uint32_t slot, uint32_t generation);
 
+/* Writes another entry for a task that is queued already, in case the first was passed over. */
+void shmfi_board_queue_again(struct shmfi_board *board, uint32_t slot, uint32_t generation);
+
 /* True: nobody ran it and nobody will. False: it was claimed before. */
 bool shmfi_board_revoke(struct shmfi_board *board, uint32_t slot, uint32_t generation);
 

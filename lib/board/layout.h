@@ -74,7 +74,6 @@ struct shmfi_board_header {
     alignas(SHMFI_LINE) _Atomic uint64_t tail;   /* entries appended to order[]; release */
     _Atomic uint64_t oldest;  /* ticket of the task that the consumer waits for, ~0: none */
     _Atomic uint64_t caller;  /* bytes of results in the caller's hands */
-    _Atomic uint64_t retired; /* bytes in regions of dead workers that results keep alive */
     _Atomic uint32_t stopping; /* nonzero: workers that find nothing to do exit */
 
     /* Application 0 -> 1 before it parks; 1 -> 0 by CAS by whoever will write the eventfd, or by

@@ -8,10 +8,9 @@
 
 #include <sys/mman.h>
 
-/* shmfi_segment is the first member of shmfi_live. */
 static struct shmfi_live *live_of(struct shmfi_segment *segment)
 {
-    return (struct shmfi_live *)segment;
+    return (struct shmfi_live *)((char *)segment - offsetof(struct shmfi_live, segment));
 }
 
 uint64_t *shmfi_generation_word(const struct shmfi_region *region, uint64_t offset)

@@ -81,9 +81,10 @@ struct shmfi_region_list {
     struct shmfi_region *tail;
 };
 
+/* Nodes come first, so that tools that look for leaks see pointers to the whole. */
 struct shmfi_live {
-    struct shmfi_segment segment; /* first member: what others see */
     struct shmfi_node node;       /* in segments, by region, offset and generation */
+    struct shmfi_segment segment; /* what others see */
     size_t refs;
     struct shmfi_live *origin;    /* copy-on-write: the segment that is pinned; not in the table */
 };

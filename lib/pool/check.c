@@ -1,0 +1,17 @@
+#include "base/error.h"
+#include "base/process.h"
+#include "pool/pool_internal.h"
+
+int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
+{
+    if (!pool)
+        return shmfi_error(err, SHMF_E_INVAL, "pool: NULL");
+    if (pool->epoch != shmfi_process_epoch())
+        return shmfi_error(err, SHMF_E_WRONG_PROCESS,
+                           "pool: it belongs to the process that this one was forked from");
+    if (pool->closed)
+        return shmfi_error(err, SHMF_E_CLOSED, "pool: it is closed");
+    if (pool->broken)
+        return shmfi_error(err, pool->broken, "%s", pool->broken_why);
+    return SHMF_OK;
+}

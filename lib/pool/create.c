@@ -1,0 +1,317 @@
+/* The beginning and the end of a pool. */
+#include "base/error.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "handle/fdpass.h"
+#include "pool/detach.h"
+#include "pool/iter_internal.h"
+#include "pool/machine.h"
+#include "pool/submit.h"
+#include "pool/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define START_MS 60000
+#define STOP_MS  10000
+
+/* ---- options ------------------------------------------------------------------------------ */
+
+static int check_options(const struct shmf_pool_options *options, struct shmf_error *err)
+{
+    if (options->workers < SHMF_INLINE || options->workers > SHMF_MAX_WORKERS)
+        return shmfi_error(err, SHMF_E_INVAL, "options.workers: %d is not in %d..%d",
+                           options->workers, SHMF_INLINE, SHMF_MAX_WORKERS);
+    if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
+        return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d",
+                           options->window, SHMF_MAX_WINDOW);
+    if (options->n_keep_fds && !options->keep_fds)
+        return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu",
+                           options->n_keep_fds);
+    for (size_t i = 0; i < options->n_keep_fds; i++)
+        if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
+            return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
+                               options->keep_fds[i]);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i])
+            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
+    return SHMF_OK;
+}
+
+static void apply_options(struct shmf_pool *pool, const struct shmf_pool_options *options)
+{
+    int cpus = shmfi_machine_cpus();
+    pool->is_inline = options->workers == SHMF_INLINE;
+    if (!pool->is_inline)
+        pool->n_workers = (uint32_t)(options->workers ? options->workers : cpus);
+    pool->window = 4 * pool->n_workers;
+    if (pool->window < 64)
+        pool->window = 64;
+    if (options->window)
+        pool->window = (uint32_t)options->window;
+    pool->budget = options->budget_bytes ? options->budget_bytes : shmfi_machine_memory() / 2;
+    pool->spinner.pause_first = pool->n_workers + 1 <= (uint32_t)cpus;
+}
+
+/* ---- parts -------------------------------------------------------------------------------- */
+
+static int make_board(struct shmf_pool *pool, struct shmf_error *err)
+{
+    struct shmfi_geometry geometry = {.workers = pool->n_workers, .slots = pool->window};
+    pool->board_size = shmfi_board_size(&geometry);
+    /* Shared and anonymous: every process that needs it is a descendant and inherits the mapping,
+     * and no descriptor could leak. */
+    pool->board_memory = shmfi_sys.mmap(NULL, pool->board_size, PROT_READ | PROT_WRITE,
+                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (pool->board_memory == MAP_FAILED) {
+        pool->board_memory = NULL;
+        return shmfi_error_sys(err, errno, "the board's %zu bytes", pool->board_size);
+    }
+    shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTDUMP);
+    shmfi_board_format(&pool->board, pool->board_memory, &geometry, pool->budget);
+    return SHMF_OK;
+}
+
+static int make_tables(struct shmf_pool *pool, struct shmf_error *err)
+{
+    uint32_t slots = pool->board.geometry.slots;
+    pool->members = shmfi_sys.calloc(pool->n_workers, sizeof *pool->members);
+    pool->jobs = shmfi_sys.calloc(slots, sizeof *pool->jobs);
+    pool->free_slots = shmfi_sys.calloc(slots, sizeof *pool->free_slots);
+    if (!pool->members || !pool->jobs || !pool->free_slots)
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory for a pool of %u workers, window %u",
+                           pool->n_workers, pool->window);
+    for (uint32_t w = 0; w < pool->n_workers; w++)
+        pool->members[w].socket = -1;
+    while (pool->n_free < slots) {
+        pool->free_slots[pool->n_free] = slots - 1 - pool->n_free;
+        pool->n_free++;
+    }
+    return SHMF_OK;
+}
+
+static int make_parts(struct shmf_pool *pool, struct shmf_error *err)
+{
+    int rc = make_board(pool, err);
+    if (!rc)
+        rc = make_tables(pool, err);
+    if (rc)
+        return rc;
+    pool->eventfd = shmfi_sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return pool->eventfd < 0 ? shmfi_error_sys(err, errno, "eventfd") : SHMF_OK;
+}
+
+static void free_job(struct shmfi_job *job)
+{
+    for (size_t i = 0; i < job->n_pins; i++)
+        shmfi_segment_unref(job->pins[i]);
+    shmfi_sys.free(job->pins);
+    shmfi_sys.free(job->copy);
+    shmf_result_free(job->result);
+}
+
+static void free_parts(struct shmf_pool *pool)
+{
+    for (uint32_t slot = 0; pool->jobs && slot < pool->board.geometry.slots; slot++)
+        free_job(&pool->jobs[slot]);
+    for (uint32_t w = 0; pool->members && w < pool->n_workers; w++) {
+        shmfi_member_clear(pool, w);
+        shmfi_sys.free(pool->members[w].kept);
+    }
+    shmfi_desk_close(pool);
+    shmfi_ids_clear(&pool->dropped);
+    if (pool->eventfd >= 0)
+        shmfi_sys.close(pool->eventfd);
+    if (pool->control >= 0)
+        shmfi_sys.close(pool->control);
+    if (pool->board_memory)
+        shmfi_sys.munmap(pool->board_memory, pool->board_size);
+    shmfi_sys.free(pool->free_slots);
+    shmfi_sys.free(pool->jobs);
+    shmfi_sys.free(pool->members);
+    pthread_cond_destroy(&pool->harvested);
+    pthread_mutex_destroy(&pool->lock);
+    shmfi_sys.free(pool);
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
+
+/* Forks the supervisor, with every signal blocked so that no handler of the application's runs in
+ * the processes between us and it. */
+static int fork_supervisor(struct shmf_pool *pool, struct shmfi_setup *setup,
+                           struct shmf_error *err)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &setup->mask);
+    int rc = shmfi_fork_detached();
+    if (rc == 0)
+        shmfi_supervise(pool, setup);
+    pthread_sigmask(SIG_SETMASK, &setup->mask, NULL);
+    return rc < 0 ? shmfi_error_sys(err, -rc, "forking the supervisor") : SHMF_OK;
+}
+
+static int await_workers(struct shmf_pool *pool, struct shmf_error *err)
+{
+    uint64_t deadline = shmfi_now() + START_MS * UINT64_C(1000000);
+    while (pool->spawned < pool->n_workers) {
+        if (pool->spawn_errno)
+            return shmfi_error_sys(err, pool->spawn_errno, "forking worker %u of %u",
+                                   pool->spawned + 1, pool->n_workers);
+        if (pool->broken)
+            return shmfi_error(err, pool->broken, "%s", pool->broken_why);
+        if (shmfi_now() > deadline)
+            return shmfi_error(err, SHMF_E_TIMEOUT, "the supervisor did not start %u workers",
+                               pool->n_workers);
+        struct pollfd fd = {pool->control, POLLIN, 0};
+        shmfi_sys.poll(&fd, 1, START_MS);
+        shmfi_pool_read_control(pool);
+    }
+    return SHMF_OK;
+}
+
+static int start(struct shmf_pool *pool, const struct shmf_pool_options *options,
+                 struct shmf_error *err)
+{
+    int sockets[2];
+    int rc = shmfi_fdpass_pair(sockets, err);
+    if (rc)
+        return rc;
+    pool->control = sockets[0];
+    struct shmfi_setup setup = {
+        .control = sockets[1],
+        .app_pid = getpid(),
+        .keep_fds = options->keep_fds,
+        .n_keep_fds = options->n_keep_fds,
+        .initializer = options->initializer,
+        .initializer_context = options->initializer_context,
+        .threads = 1,
+    };
+    setup.app_pidfd = shmfi_sys.pidfd_open(setup.app_pid, 0);
+    pool->regions_at_fork = shmfi_memory_serial();
+    shmfi_memory_set_drop_hook(shmfi_pools_drop_region, NULL);
+    shmfi_desk_open(pool);
+    rc = fork_supervisor(pool, &setup, err);
+    shmfi_sys.close(sockets[1]);
+    if (setup.app_pidfd >= 0)
+        shmfi_sys.close(setup.app_pidfd);
+    /* Other children of the application have no business with the board. */
+    shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);
+    return rc ? rc : await_workers(pool, err);
+}
+
+static void stop(struct shmf_pool *pool)
+{
+    atomic_store_explicit(&pool->board.header->stopping, 1, memory_order_seq_cst);
+    shmfi_wake_some(&pool->board, UINT32_MAX);
+    struct shmfi_control order = {.type = SHMFI_CONTROL_STOP};
+    if (pool->control < 0 || shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL) < 0)
+        return;
+    /* The supervisor closes its end when all workers are reaped and it ends itself. */
+    uint64_t deadline = shmfi_now() + STOP_MS * UINT64_C(1000000);
+    while (!pool->supervisor_gone) {
+        if (shmfi_now() > deadline && pool->supervisor > 0)
+            shmfi_sys.kill(pool->supervisor, SIGKILL); /* it is stopped; its workers go with it */
+        struct pollfd fd = {pool->control, POLLIN, 0};
+        shmfi_sys.poll(&fd, 1, 1000);
+        shmfi_pool_read_control(pool);
+    }
+}
+
+struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct shmf_error *err)
+{
+    static const struct shmf_pool_options defaults;
+    if (!options)
+        options = &defaults;
+    if (check_options(options, err))
+        return NULL;
+    struct shmf_pool *pool = shmfi_sys.calloc(1, sizeof *pool);
+    if (!pool) {
+        shmfi_error(err, SHMF_E_NOMEM, "no memory for a pool");
+        return NULL;
+    }
+    pool->epoch = shmfi_process_epoch();
+    pool->control = pool->eventfd = -1;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->harvested, NULL);
+    apply_options(pool, options);
+    if (pool->is_inline)
+        return pool;
+    int rc = make_parts(pool, err);
+    if (!rc)
+        rc = start(pool, options, err);
+    if (rc) {
+        if (pool->board_memory)
+            stop(pool);
+        free_parts(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+void shmf_pool_free(struct shmf_pool *pool)
+{
+    if (!pool)
+        return;
+    if (pool->epoch != shmfi_process_epoch()) {
+        /* A forked child's copy: nothing that it could tell anybody. */
+        pool->board_memory = NULL;
+        pool->iters = NULL;
+        shmfi_sys.close(pool->control);
+        shmfi_sys.close(pool->eventfd);
+        for (uint32_t w = 0; w < pool->n_workers; w++)
+            if (pool->members[w].socket >= 0)
+                shmfi_sys.close(pool->members[w].socket);
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->closed = true;
+    while (pool->iters)
+        shmfi_iter_detach(pool->iters);
+    if (!pool->is_inline)
+        stop(pool);
+    pthread_mutex_unlock(&pool->lock);
+    free_parts(pool);
+}
+
+/* ---- looking ------------------------------------------------------------------------------ */
+
+int shmf_pool_workers(const struct shmf_pool *pool)
+{
+    return pool ? (int)pool->n_workers : 0;
+}
+
+int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker)
+{
+    if (!pool || pool->epoch != shmfi_process_epoch() || worker < 0 ||
+        (uint32_t)worker >= pool->n_workers)
+        return 0;
+    /* The lock and the reading of messages do not change what the caller can see of the pool. */
+    struct shmf_pool *mutable = (struct shmf_pool *)(uintptr_t)pool;
+    pthread_mutex_lock(&mutable->lock);
+    shmfi_pool_read_control(mutable);
+    int64_t pid = pool->members[worker].pid;
+    pthread_mutex_unlock(&mutable->lock);
+    return pid;
+}
+
+int shmf_pool_get_stats(struct shmf_pool *pool, struct shmf_pool_stats *stats)
+{
+    if (!pool || !stats)
+        return SHMF_E_INVAL;
+    if (pool->epoch != shmfi_process_epoch())
+        return SHMF_E_WRONG_PROCESS;
+    pthread_mutex_lock(&pool->lock);
+    *stats = pool->stats;
+    stats->bytes_budget = pool->budget;
+    for (uint32_t w = 0; w < pool->n_workers; w++)
+        stats->bytes_held +=
+            atomic_load_explicit(&pool->board.lines[w].held, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->lock);
+    return SHMF_OK;
+}

@@ -1,0 +1,70 @@
+#include "pool/descriptors.h"
+
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+
+static int by_number(const void *a, const void *b)
+{
+    const int *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static bool is_kept(const int *keep, size_t count, int fd)
+{
+    for (size_t i = 0; i < count; i++)
+        if (keep[i] == fd)
+            return true;
+    return false;
+}
+
+/* Kernels before 5.9, and Valgrind, lack close_range. */
+static void close_one_by_one(const int *keep, size_t count)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory)
+        return;
+    int own = dirfd(directory);
+    struct dirent *entry;
+    while ((entry = readdir(directory))) {
+        char *end;
+        long fd = strtol(entry->d_name, &end, 10);
+        if (end != entry->d_name && fd > 2 && fd != own && !is_kept(keep, count, (int)fd))
+            shmfi_sys.close((int)fd);
+    }
+    closedir(directory);
+}
+
+void shmfi_close_all_but(int *keep, size_t count)
+{
+    qsort(keep, count, sizeof *keep, by_number);
+    unsigned first = 3;
+    for (size_t i = 0; i <= count; i++) {
+        unsigned last = i < count ? (unsigned)keep[i] - 1 : ~0u;
+        if (i < count && (keep[i] < 0 || (unsigned)keep[i] < first))
+            continue;
+        if (first <= last && shmfi_sys.close_range(first, last, 0)) {
+            close_one_by_one(keep, count);
+            return;
+        }
+        first = last + 2;
+    }
+}
+
+void shmfi_forget_output(void)
+{
+    __fpurge(stdout);
+    __fpurge(stderr);
+}
+
+void shmfi_flush_output(void)
+{
+    if (__fpending(stdout))
+        fflush(stdout);
+    if (__fpending(stderr))
+        fflush(stderr);
+}

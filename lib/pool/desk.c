@@ -1,0 +1,226 @@
+/* The desk where results' memory goes back to the workers that own it.
+ *
+ * A result may be freed in any thread, long after its iterator, after its worker's death and after
+ * its pool. So what is freed is looked up here by region, under one lock of this process: if the
+ * region is still a living worker's, the segment goes into that worker's return ring (or waits
+ * here while the ring is full); if not, there is nobody to tell. */
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/pool_internal.h"
+
+#define BUCKETS 256
+
+struct lent_region {
+    uint64_t id;
+    struct shmf_pool *pool;
+    uint32_t worker;
+    uint64_t alive; /* bytes of its segments that were delivered and not given back */
+    struct lent_region *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct shmf_pool *pools;
+static struct lent_region *buckets[BUCKETS];
+
+/* A forked child has no pools: its parent's are not its business. Another thread of the parent
+ * may have held the lock at the fork. */
+static void forget_in_child(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    pools = NULL;
+    for (int i = 0; i < BUCKETS; i++)
+        while (buckets[i]) {
+            struct lent_region *region = buckets[i];
+            buckets[i] = region->next;
+            shmfi_sys.free(region);
+        }
+}
+
+static void first_time(void)
+{
+    pthread_atfork(NULL, NULL, forget_in_child);
+}
+
+static struct lent_region **place_of(uint64_t id)
+{
+    struct lent_region **place = &buckets[id % BUCKETS];
+    while (*place && (*place)->id != id)
+        place = &(*place)->next;
+    return place;
+}
+
+/* ---- pools -------------------------------------------------------------------------------- */
+
+void shmfi_desk_open(struct shmf_pool *pool)
+{
+    pthread_once(&once, first_time);
+    pthread_mutex_lock(&lock);
+    pool->next_open = pools;
+    pools = pool;
+    pthread_mutex_unlock(&lock);
+}
+
+void shmfi_desk_close(struct shmf_pool *pool)
+{
+    pthread_mutex_lock(&lock);
+    for (struct shmf_pool **at = &pools; *at; at = &(*at)->next_open)
+        if (*at == pool) {
+            *at = pool->next_open;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    for (struct shmf_pool *pool = pools; pool; pool = pool->next_open)
+        visit(pool, context);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- bytes in the caller's hands ---------------------------------------------------------- */
+
+/* The application's word on the board, whichever thread writes it: under the lock. */
+static void publish_caller_bytes(struct shmf_pool *pool)
+{
+    uint64_t caller = pool->alive_bytes > pool->ready_bytes ? pool->alive_bytes - pool->ready_bytes : 0;
+    atomic_store_explicit(&pool->board.header->caller, caller, memory_order_relaxed);
+}
+
+void shmfi_desk_delivered(struct shmf_pool *pool, uint64_t region_id, uint64_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    struct lent_region *region = *place_of(region_id);
+    if (region) {
+        region->alive += bytes;
+        pool->alive_bytes += bytes;
+        pool->ready_bytes += bytes;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void shmfi_desk_taken(struct shmf_pool *pool, uint64_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    pool->ready_bytes -= bytes < pool->ready_bytes ? bytes : pool->ready_bytes;
+    publish_caller_bytes(pool);
+    pthread_mutex_unlock(&lock);
+}
+
+uint64_t shmfi_desk_caller_bytes(struct shmf_pool *pool)
+{
+    return atomic_load_explicit(&pool->board.header->caller, memory_order_relaxed);
+}
+
+/* ---- segments that come back -------------------------------------------------------------- */
+
+static void keep_back(struct shmfi_member *member, const struct shmfi_return *entry)
+{
+    if (member->n_kept == member->kept_capacity) {
+        size_t capacity = member->kept_capacity ? 2 * member->kept_capacity : 64;
+        void *grown = shmfi_sys.realloc(member->kept, capacity * sizeof *member->kept);
+        if (!grown)
+            return; /* that memory stays unused until its worker ends; nothing breaks */
+        member->kept = grown;
+        member->kept_capacity = capacity;
+    }
+    member->kept[member->n_kept++] = *entry;
+}
+
+static void flush_member(struct shmf_pool *pool, uint32_t worker)
+{
+    struct shmfi_member *member = &pool->members[worker];
+    while (member->n_kept &&
+           shmfi_board_return(&pool->board, worker, &member->kept[member->n_kept - 1]))
+        member->n_kept--;
+}
+
+/* The worker may be waiting for just this: it stores `wanted`, fences, looks at `returned`; we
+ * stored `returned`, fence, look at `wanted`. */
+static void wake_if_wanting(struct shmf_pool *pool, uint32_t worker)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&pool->board.lines[worker].wanted, memory_order_relaxed))
+        shmfi_wake(&pool->board, worker);
+}
+
+static void returned(void *unused, uint64_t region_id, uint64_t offset, uint64_t length,
+                     uint64_t generation)
+{
+    (void)unused;
+    pthread_mutex_lock(&lock);
+    struct lent_region *region = *place_of(region_id);
+    if (region) {
+        struct shmf_pool *pool = region->pool;
+        struct shmfi_return entry = {region_id, offset, generation, 0};
+        region->alive -= length;
+        pool->alive_bytes -= length;
+        publish_caller_bytes(pool);
+        flush_member(pool, region->worker);
+        if (!shmfi_board_return(&pool->board, region->worker, &entry))
+            keep_back(&pool->members[region->worker], &entry);
+        wake_if_wanting(pool, region->worker);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+const struct shmfi_lender shmfi_desk_lender = {returned, NULL};
+
+void shmfi_desk_flush(struct shmf_pool *pool)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t w = 0; w < pool->n_workers; w++)
+        if (pool->members[w].n_kept) {
+            flush_member(pool, w);
+            wake_if_wanting(pool, w);
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- regions ------------------------------------------------------------------------------ */
+
+int shmfi_desk_add_region(struct shmf_pool *pool, uint32_t worker, uint64_t id)
+{
+    struct lent_region *region = shmfi_sys.calloc(1, sizeof *region);
+    if (!region)
+        return SHMF_E_NOMEM;
+    region->id = id;
+    region->pool = pool;
+    region->worker = worker;
+    pthread_mutex_lock(&lock);
+    struct lent_region **place = place_of(id);
+    region->next = *place;
+    *place = region;
+    pthread_mutex_unlock(&lock);
+    return SHMF_OK;
+}
+
+void shmfi_desk_remove_region(uint64_t id)
+{
+    pthread_mutex_lock(&lock);
+    struct lent_region **place = place_of(id), *region = *place;
+    if (region) {
+        *place = region->next;
+        region->pool->alive_bytes -= region->alive;
+    }
+    pthread_mutex_unlock(&lock);
+    shmfi_sys.free(region);
+}
+
+void shmfi_desk_forget_kept(struct shmf_pool *pool, uint32_t worker)
+{
+    pthread_mutex_lock(&lock);
+    pool->members[worker].n_kept = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+struct shmfi_ids shmfi_desk_take_dropped(struct shmf_pool *pool)
+{
+    pthread_mutex_lock(&lock);
+    struct shmfi_ids dropped = pool->dropped;
+    pool->dropped = (struct shmfi_ids){0};
+    pthread_mutex_unlock(&lock);
+    return dropped;
+}

@@ -1,0 +1,129 @@
+/* Starting an iteration: everything the caller gave is checked before anything is queued. */
+#include "base/error.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "pool/iter_internal.h"
+#include "pool/submit.h"
+
+#include <string.h>
+
+static bool all_zero(const uint64_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (words[i])
+            return false;
+    return true;
+}
+
+static int check_tasks(const struct shmf_tasks *tasks, struct shmf_error *err)
+{
+    if (!tasks)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks: NULL");
+    if (!all_zero(tasks->reserved, 4))
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.reserved: must be zero");
+    if (tasks->count < (tasks->next ? -1 : 0))
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.count: %lld", (long long)tasks->count);
+    if (tasks->next && tasks->args)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.args: given together with `next`");
+    if (!tasks->next && tasks->arg_size && tasks->count && !tasks->args)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.args: NULL, but arg_size is %zu",
+                           tasks->arg_size);
+    if (tasks->n_handles && !tasks->handles)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.handles: NULL, but n_handles is %zu",
+                           tasks->n_handles);
+    return SHMF_OK;
+}
+
+static int check_options(const struct shmf_pool *pool, const struct shmf_imap_options *options,
+                         struct shmf_error *err)
+{
+    if (!all_zero(options->reserved, 8))
+        return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
+    if (options->window < 0 || (uint32_t)options->window > pool->window)
+        return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%u, the pool's",
+                           options->window, pool->window);
+    if (options->attempts < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
+    return SHMF_OK;
+}
+
+static uint32_t window_of(const struct shmf_pool *pool, const struct shmf_imap_options *options)
+{
+    if (options->window)
+        return (uint32_t)options->window;
+    uint32_t window = pool->n_workers ? 2 * pool->n_workers : 1;
+    return window < pool->window ? window : pool->window;
+}
+
+static int copy_handles(struct shmf_iter *iter, struct shmf_error *err)
+{
+    size_t count = iter->tasks.n_handles;
+    if (!count)
+        return SHMF_OK;
+    iter->handles = shmfi_sys.malloc(count * sizeof *iter->handles);
+    iter->pins = shmfi_sys.calloc(count, sizeof *iter->pins);
+    if (!iter->handles || !iter->pins)
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory for %zu handles", count);
+    memcpy(iter->handles, iter->tasks.handles, count * sizeof *iter->handles);
+    for (; iter->n_handles < count; iter->n_handles++) {
+        size_t i = iter->n_handles;
+        int rc = shmfi_pin(&iter->handles[i], "tasks.handles", i, &iter->pins[i], err);
+        if (rc)
+            return rc;
+    }
+    return SHMF_OK;
+}
+
+static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
+                              const struct shmf_tasks *tasks,
+                              const struct shmf_imap_options *options, struct shmf_error *err)
+{
+    struct shmf_iter *iter = shmfi_sys.calloc(1, sizeof *iter);
+    if (!iter) {
+        shmfi_error(err, SHMF_E_NOMEM, "no memory for an iterator");
+        return NULL;
+    }
+    iter->pool = pool;
+    iter->epoch = pool->epoch;
+    iter->function = function;
+    iter->tasks = *tasks;
+    iter->attempts = options->attempts ? options->attempts : 1;
+    iter->unordered = options->unordered != 0;
+    iter->window = window_of(pool, options);
+    iter->ready = shmfi_sys.calloc(iter->window, sizeof *iter->ready);
+    if (!iter->ready)
+        shmfi_error(err, SHMF_E_NOMEM, "no memory for a window of %u results", iter->window);
+    if (!iter->ready || copy_handles(iter, err)) {
+        shmfi_iter_destroy(iter);
+        return NULL;
+    }
+    shmfi_progress_start(&iter->progress, options, tasks->count);
+    return iter;
+}
+
+struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn fn,
+                                 const struct shmf_tasks *tasks,
+                                 const struct shmf_imap_options *options, struct shmf_error *err)
+{
+    static const struct shmf_imap_options defaults;
+    if (!options)
+        options = &defaults;
+    if (shmfi_pool_check(pool, err))
+        return NULL;
+    if (!fn) {
+        shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+        return NULL;
+    }
+    if (check_tasks(tasks, err) || check_options(pool, options, err))
+        return NULL;
+    pthread_mutex_lock(&pool->lock);
+    struct shmf_iter *iter = make(pool, fn, tasks, options, err);
+    if (iter) {
+        iter->next = pool->iters;
+        if (pool->iters)
+            pool->iters->previous = iter;
+        pool->iters = iter;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return iter;
+}

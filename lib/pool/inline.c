@@ -1,0 +1,71 @@
+/* Inline mode: the next task runs in the application when its result is asked for. */
+#include "base/error.h"
+#include "pool/iter_internal.h"
+#include "pool/submit.h"
+#include "pool/task_internal.h"
+
+#include "base/sys.h"
+
+#include <string.h>
+
+static int check_handles(const struct shmf_task_input *input, struct shmf_error *err)
+{
+    for (size_t i = 0; i < input->n_handles; i++) {
+        struct shmfi_segment *pin;
+        int rc = shmfi_pin(&input->handles[i], "handles", i, &pin, err);
+        if (rc)
+            return rc;
+        shmfi_segment_unref(pin);
+    }
+    return SHMF_OK;
+}
+
+static void settle(const struct shmf_task *task, struct shmf_result *result)
+{
+    result->index = task->index;
+    result->worker = -1;
+    result->nanoseconds = task->nanoseconds;
+    if (task->error.code) {
+        result->failure = (struct shmf_failure){.code = task->error.code, .exit_status = -1,
+                                                .worker = -1, .attempts = 1};
+        memcpy(result->failure.message, task->error.message, sizeof result->failure.message);
+        return;
+    }
+    result->kind = task->kind;
+    result->segment = task->segment;
+    result->size = task->size;
+    if (!task->segment)
+        memcpy(result->bytes, task->bytes, task->size);
+}
+
+int shmfi_iter_run_inline(struct shmf_iter *iter, struct shmf_error *err)
+{
+    struct shmf_task_input input;
+    int rc = shmfi_iter_peek(iter, &input, err);
+    if (rc == 1)
+        rc = check_handles(&input, err) ? err->code : 1;
+    if (rc != 1)
+        return rc;
+    struct shmf_result *result = shmfi_result_new();
+    if (!result)
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
+    struct shmf_task task = {
+        .arg = input.arg,
+        .arg_size = input.arg_size,
+        .shared = iter->handles,
+        .n_shared = iter->n_handles,
+        .own = input.handles,
+        .n_own = input.n_handles,
+        .index = iter->submitted,
+        .seed = shmfi_task_seed_of(iter->tasks.seed, iter->submitted),
+        .attempt = 1,
+        .worker = -1,
+    };
+    shmfi_iter_advance(iter);
+    shmfi_task_run(&task, iter->function, iter->tasks.context);
+    settle(&task, result);
+    shmfi_task_clean(&task);
+    shmfi_sys.free(task.deferred);
+    shmfi_iter_deliver(iter, result);
+    return 1;
+}

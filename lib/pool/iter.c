@@ -1,0 +1,329 @@
+/* Lazy iteration: submit as far as the window allows, deliver in order or as results come. */
+#include "base/error.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "pool/iter_internal.h"
+#include "pool/submit.h"
+
+#include <string.h>
+
+#define FIRST_WAIT_MS 1
+#define LAST_WAIT_MS  64
+
+/* ---- tasks in ----------------------------------------------------------------------------- */
+
+int shmfi_iter_peek(struct shmf_iter *iter, struct shmf_task_input *input, struct shmf_error *err)
+{
+    const struct shmf_tasks *tasks = &iter->tasks;
+    *input = (struct shmf_task_input){0};
+    if (iter->ended)
+        return 0;
+    if (!tasks->next) {
+        if (iter->submitted >= tasks->count)
+            return 0;
+        input->arg = tasks->arg_size
+                         ? (const char *)tasks->args + (size_t)iter->submitted * tasks->arg_size
+                         : NULL;
+        input->arg_size = tasks->arg_size;
+        return 1;
+    }
+    if (!iter->have_input) {
+        iter->input = (struct shmf_task_input){0};
+        int rc = tasks->next(&iter->input, tasks->user);
+        if (rc <= 0) {
+            iter->ended = true;
+            iter->producer_error = rc;
+            return 0;
+        }
+        if ((iter->input.arg_size && !iter->input.arg) ||
+            (iter->input.n_handles && !iter->input.handles))
+            return shmfi_error(err, SHMF_E_INVAL, "task %lld: `next` left %s NULL",
+                               (long long)iter->submitted,
+                               iter->input.arg_size && !iter->input.arg ? "arg" : "handles");
+        iter->have_input = true;
+    }
+    *input = iter->input;
+    return 1;
+}
+
+void shmfi_iter_advance(struct shmf_iter *iter)
+{
+    iter->have_input = false;
+    iter->submitted++;
+}
+
+static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
+{
+    if (iter->submitted - iter->taken >= iter->window)
+        return 0;
+    struct shmf_task_input input;
+    int rc = shmfi_iter_peek(iter, &input, err);
+    if (rc == 1)
+        rc = shmfi_pool_submit(iter->pool, iter, iter->submitted, &input, err);
+    if (rc == 1)
+        shmfi_iter_advance(iter);
+    return rc;
+}
+
+/* A task that cannot be submitted ends the iteration like an error of the producer: after the
+ * results of those before it. */
+static void fill(struct shmf_iter *iter)
+{
+    uint32_t submitted = 0;
+    for (;;) {
+        int rc = submit_one(iter, &iter->producer_why);
+        if (rc < 0) {
+            iter->ended = true;
+            iter->producer_error = rc;
+        }
+        if (rc <= 0)
+            break;
+        submitted++;
+    }
+    if (submitted)
+        shmfi_wake_some(&iter->pool->board, submitted);
+}
+
+/* ---- results out -------------------------------------------------------------------------- */
+
+void shmfi_iter_deliver(struct shmf_iter *iter, struct shmf_result *result)
+{
+    int64_t place = iter->unordered ? iter->arrived : result->index;
+    iter->ready[place % iter->window] = result;
+    iter->arrived++;
+    shmfi_progress_count(&iter->progress, result->failure.code != SHMF_OK);
+    if (iter->pool) {
+        iter->pool->stats.tasks_done++;
+        iter->pool->stats.tasks_failed += result->failure.code != SHMF_OK;
+        if (result->segment)
+            iter->pool->stats.bytes_delivered += result->segment->length;
+    }
+}
+
+bool shmfi_iter_retries(const struct shmf_iter *iter, int attempts)
+{
+    return attempts < iter->attempts;
+}
+
+static struct shmf_result *take(struct shmf_iter *iter)
+{
+    struct shmf_result **place = &iter->ready[iter->taken % iter->window];
+    struct shmf_result *result = *place;
+    if (!result)
+        return NULL;
+    *place = NULL;
+    iter->taken++;
+    if (iter->pool && result->segment)
+        shmfi_desk_taken(iter->pool, result->segment->length);
+    return result;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+/* Tells workers which task the consumer waits for: it may exceed the byte budget, because the
+ * memory that others hold comes free only after it. SHMFI_NO_TICKET: none is on the board. */
+static uint64_t announce_oldest(struct shmf_iter *iter)
+{
+    struct shmf_pool *pool = iter->pool;
+    uint64_t oldest = SHMFI_NO_TICKET, serial = UINT64_MAX;
+    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
+        const struct shmfi_job *job = &pool->jobs[slot];
+        if (job->busy && job->iter == iter && job->serial < serial) {
+            serial = job->serial;
+            oldest = shmfi_ticket(slot, job->generation);
+        }
+    }
+    atomic_store_explicit(&pool->board.header->oldest, oldest, memory_order_relaxed);
+    return oldest;
+}
+
+/* Does the task that the consumer waits for lack memory that only the caller can give back? */
+static bool blocked_by_caller(struct shmf_iter *iter)
+{
+    struct shmf_pool *pool = iter->pool;
+    uint64_t oldest = announce_oldest(iter);
+    uint64_t caller = shmfi_desk_caller_bytes(pool);
+    for (uint32_t w = 0; w < pool->n_workers && caller; w++) {
+        const struct shmfi_line *line = &pool->board.lines[w];
+        uint64_t wanted = atomic_load_explicit(&line->wanted, memory_order_relaxed);
+        if (!wanted)
+            continue;
+        shmfi_wake(&pool->board, w); /* it may be the oldest now */
+        if (atomic_load_explicit(&line->current, memory_order_relaxed) == oldest &&
+            (caller > pool->board.budget || wanted > pool->board.budget - caller))
+            return true;
+    }
+    return false;
+}
+
+static int wait_for_news(struct shmf_iter *iter, int *wait_ms)
+{
+    struct shmf_pool *pool = iter->pool;
+    bool only_caller = blocked_by_caller(iter);
+    shmfi_desk_flush(pool);
+    shmfi_pool_wait(pool, *wait_ms);
+    shmfi_pool_read_control(pool);
+    if (*wait_ms >= LAST_WAIT_MS)
+        shmfi_pool_rescan(pool);
+    else
+        *wait_ms *= 2;
+    return only_caller && blocked_by_caller(iter) ? SHMF_E_NOSPC : SHMF_OK;
+}
+
+/* ---- the call ----------------------------------------------------------------------------- */
+
+static int finished(struct shmf_iter *iter, struct shmf_error *err)
+{
+    shmfi_progress_finish(&iter->progress);
+    if (!iter->producer_error)
+        return 0;
+    if (iter->producer_why.code == iter->producer_error && err)
+        *err = iter->producer_why;
+    else
+        shmfi_error(err, iter->producer_error, "the tasks' `next` returned %d",
+                    iter->producer_error);
+    return iter->producer_error;
+}
+
+static bool all_taken(const struct shmf_iter *iter)
+{
+    return iter->taken == iter->submitted &&
+           (iter->ended || (!iter->tasks.next && iter->submitted == iter->tasks.count));
+}
+
+static int next_locked(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
+{
+    struct shmf_pool *pool = iter->pool;
+    int wait_ms = FIRST_WAIT_MS;
+    for (;;) {
+        int harvested = shmfi_pool_harvest(pool, err);
+        fill(iter);
+        *result = take(iter);
+        if (*result) {
+            fill(iter); /* its permit has returned: workers go on while the caller computes */
+            shmfi_progress_show(&iter->progress);
+            return 1;
+        }
+        if (all_taken(iter))
+            return finished(iter, err);
+        if (pool->broken)
+            return shmfi_error(err, pool->broken, "%s", pool->broken_why);
+        if (harvested < 0)
+            return harvested;
+        shmfi_progress_show(&iter->progress);
+        if (harvested)
+            continue;
+        if (wait_for_news(iter, &wait_ms))
+            return shmfi_error(err, SHMF_E_NOSPC,
+                               "the budget of %llu bytes is held by results that the caller has "
+                               "not freed (%llu bytes)",
+                               (unsigned long long)pool->board.budget,
+                               (unsigned long long)shmfi_desk_caller_bytes(pool));
+    }
+}
+
+static int next_inline(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
+{
+    int rc = iter->submitted > iter->taken ? 1 : shmfi_iter_run_inline(iter, &iter->producer_why);
+    if (rc < 0) {
+        iter->ended = true;
+        iter->producer_error = rc;
+    }
+    *result = take(iter);
+    if (!*result)
+        return finished(iter, err);
+    shmfi_progress_show(&iter->progress);
+    return 1;
+}
+
+int shmf_iter_next(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
+{
+    if (!iter)
+        return shmfi_error(err, SHMF_E_INVAL, "iter: NULL");
+    if (!result)
+        return shmfi_error(err, SHMF_E_INVAL, "result: NULL");
+    if (iter->epoch != shmfi_process_epoch())
+        return shmfi_error(err, SHMF_E_WRONG_PROCESS,
+                           "iter: it belongs to the process that this one was forked from");
+    if (!iter->pool) {
+        *result = take(iter);
+        return *result ? 1 : shmfi_error(err, SHMF_E_CLOSED, "iter: its pool was freed");
+    }
+    struct shmf_pool *pool = iter->pool;
+    pthread_mutex_lock(&pool->lock);
+    int rc = pool->is_inline ? next_inline(iter, result, err) : next_locked(iter, result, err);
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+/* Tasks that did not start are revoked; the others' results will be dropped when they come. */
+static void abandon_jobs(struct shmf_iter *iter)
+{
+    struct shmf_pool *pool = iter->pool;
+    for (uint32_t slot = 0; slot < pool->board.geometry.slots && pool->jobs; slot++) {
+        struct shmfi_job *job = &pool->jobs[slot];
+        if (!job->busy || job->iter != iter)
+            continue;
+        if (shmfi_board_revoke(&pool->board, slot, job->generation))
+            shmfi_pool_release_slot(pool, slot);
+        else
+            job->iter = NULL;
+    }
+}
+
+static void drop_results(struct shmf_iter *iter)
+{
+    for (uint32_t i = 0; iter->ready && i < iter->window; i++) {
+        if (iter->ready[i] && iter->pool && iter->ready[i]->segment)
+            shmfi_desk_taken(iter->pool, iter->ready[i]->segment->length);
+        shmf_result_free(iter->ready[i]);
+    }
+}
+
+static void unlink_iter(struct shmf_iter *iter)
+{
+    if (iter->previous)
+        iter->previous->next = iter->next;
+    else
+        iter->pool->iters = iter->next;
+    if (iter->next)
+        iter->next->previous = iter->previous;
+}
+
+void shmfi_iter_detach(struct shmf_iter *iter)
+{
+    shmfi_progress_finish(&iter->progress);
+    abandon_jobs(iter);
+    unlink_iter(iter);
+    iter->pool = NULL;
+}
+
+void shmfi_iter_destroy(struct shmf_iter *iter)
+{
+    drop_results(iter);
+    for (size_t i = 0; i < iter->n_handles && iter->pins; i++)
+        shmfi_segment_unref(iter->pins[i]);
+    shmfi_sys.free(iter->pins);
+    shmfi_sys.free(iter->handles);
+    shmfi_sys.free(iter->ready);
+    shmfi_sys.free(iter);
+}
+
+void shmf_iter_free(struct shmf_iter *iter)
+{
+    if (!iter || iter->epoch != shmfi_process_epoch())
+        return;
+    struct shmf_pool *pool = iter->pool;
+    if (!pool) {
+        shmfi_iter_destroy(iter);
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    shmfi_progress_finish(&iter->progress);
+    abandon_jobs(iter);
+    unlink_iter(iter);
+    shmfi_iter_destroy(iter);
+    pthread_mutex_unlock(&pool->lock);
+}

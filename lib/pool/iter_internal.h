@@ -1,0 +1,47 @@
+/* One call of imap. All of it is protected by its pool's lock. */
+#ifndef SHMFI_POOL_ITER_INTERNAL_H
+#define SHMFI_POOL_ITER_INTERNAL_H
+
+#include "pool/pool_internal.h"
+#include "pool/progress.h"
+
+struct shmf_iter {
+    struct shmf_pool *pool; /* NULL: the pool was freed */
+    uint64_t epoch;
+    struct shmf_iter *previous, *next;
+
+    shmf_task_fn function;
+    struct shmf_tasks tasks;
+    int attempts;
+    bool unordered;
+
+    struct shmf_handle *handles;  /* those that all tasks share ... */
+    struct shmfi_segment **pins;  /* ... and what keeps their segments alive */
+    size_t n_handles;
+
+    int64_t submitted;            /* tasks that were given an index so far */
+    int64_t taken;                /* results that the caller took */
+    uint32_t window;              /* submitted - taken never exceeds it */
+    bool ended;                   /* there are no more tasks */
+    int producer_error;           /* what `next` or a submission returned, for after the last
+                                     result */
+    struct shmf_error producer_why; /* of a submission */
+    bool have_input;              /* `next` yielded `input`, which waits for room */
+    struct shmf_task_input input;
+
+    struct shmf_result **ready;   /* `window` places: ordered by index, or first in, first out */
+    int64_t arrived;              /* results that came in */
+    struct shmfi_progress progress;
+};
+
+/* In an inline pool: runs the next task here. 1, 0 (no more) or negative. */
+int shmfi_iter_run_inline(struct shmf_iter *iter, struct shmf_error *err);
+
+/* The next task, without taking it from the iterator. 1, 0 (no more), or a negative status. */
+int shmfi_iter_peek(struct shmf_iter *iter, struct shmf_task_input *input, struct shmf_error *err);
+void shmfi_iter_advance(struct shmf_iter *iter);
+
+/* Frees the iterator, unlinked or never linked, and all that it holds. */
+void shmfi_iter_destroy(struct shmf_iter *iter);
+
+#endif

@@ -1,0 +1,120 @@
+#include "pool/machine.h"
+
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* The first bytes of a small file as a string; false when there is none. */
+static bool read_file(const char *path, char *text, size_t size)
+{
+    int fd = shmfi_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    ssize_t got = shmfi_sys.read(fd, text, size - 1);
+    shmfi_sys.close(fd);
+    if (got <= 0)
+        return false;
+    text[got] = '\0';
+    return true;
+}
+
+/* Path of our cgroup (version 2) below the root, "" at the root. */
+static bool own_cgroup(char *path, size_t size)
+{
+    char text[4096];
+    if (!read_file("/proc/self/cgroup", text, sizeof text))
+        return false;
+    const char *line = strstr(text, "0::/");
+    if (!line || (line != text && line[-1] != '\n'))
+        return false;
+    line += 3;
+    size_t length = strcspn(line, "\n");
+    if (length >= size)
+        return false;
+    memcpy(path, line, length);
+    path[length] = '\0';
+    return true;
+}
+
+/* Calls `visit` with the directories of our cgroup and all above it. */
+static void each_cgroup(void (*visit)(const char *directory, void *context), void *context)
+{
+    char path[2048], directory[4096];
+    if (!own_cgroup(path, sizeof path))
+        return;
+    for (;;) {
+        snprintf(directory, sizeof directory, CGROUP_ROOT "%s", path);
+        visit(directory, context);
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            return;
+        *slash = '\0';
+    }
+}
+
+/* cpu.max is "QUOTA PERIOD" in microseconds, or "max PERIOD". */
+static void cut_cpus(const char *directory, void *cpus)
+{
+    char name[4200], text[128];
+    snprintf(name, sizeof name, "%s/cpu.max", directory);
+    if (!read_file(name, text, sizeof text))
+        return;
+    char *end;
+    long quota = strtol(text, &end, 10), period = strtol(end, NULL, 10);
+    if (end == text || quota <= 0 || period <= 0)
+        return;
+    int allowed = (int)((quota + period - 1) / period);
+    if (allowed < *(int *)cpus)
+        *(int *)cpus = allowed;
+}
+
+int shmfi_machine_cpus(void)
+{
+    cpu_set_t set;
+    int cpus = 1;
+    if (!sched_getaffinity(0, sizeof set, &set))
+        cpus = CPU_COUNT(&set);
+    each_cgroup(cut_cpus, &cpus);
+    return cpus < 1 ? 1 : cpus;
+}
+
+static bool read_number(const char *directory, const char *file, uint64_t *number)
+{
+    char name[4200], text[64], *end;
+    snprintf(name, sizeof name, "%s/%s", directory, file);
+    if (!read_file(name, text, sizeof text))
+        return false;
+    *number = strtoull(text, &end, 10);
+    return end != text; /* "max" is no number */
+}
+
+static void cut_memory(const char *directory, void *memory)
+{
+    uint64_t most, now;
+    if (!read_number(directory, "memory.max", &most) ||
+        !read_number(directory, "memory.current", &now))
+        return;
+    uint64_t left = most > now ? most - now : 0;
+    if (left < *(uint64_t *)memory)
+        *(uint64_t *)memory = left;
+}
+
+uint64_t shmfi_machine_memory(void)
+{
+    char text[4096];
+    uint64_t memory = UINT64_C(1) << 30; /* where even /proc is missing */
+    if (read_file("/proc/meminfo", text, sizeof text)) {
+        const char *line = strstr(text, "MemAvailable:");
+        if (line)
+            memory = strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024;
+    }
+    each_cgroup(cut_memory, &memory);
+    return memory;
+}

@@ -1,0 +1,193 @@
+/* The workers as the supervisor reports them. Its EXITED message is a worker's death; nothing else
+ * is: no timeout, no silence. */
+#include "base/error.h"
+#include "base/sys.h"
+#include "handle/fdpass.h"
+#include "pool/pool_internal.h"
+#include "pool/submit.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+void shmfi_pool_break(struct shmf_pool *pool, const char *format, ...)
+{
+    if (pool->broken)
+        return;
+    pool->broken = SHMF_E_POOL_BROKEN;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(pool->broken_why, sizeof pool->broken_why, format, args);
+    va_end(args);
+}
+
+void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker)
+{
+    struct shmfi_control kill = {SHMFI_CONTROL_KILL, worker, pool->members[worker].incarnation, 0};
+    shmfi_fdpass_send(pool->control, &kill, sizeof kill, -1, NULL);
+}
+
+/* ---- birth -------------------------------------------------------------------------------- */
+
+static void welcome(struct shmf_pool *pool, const struct shmfi_control *message, int socket)
+{
+    struct shmfi_member *member = &pool->members[message->worker];
+    if (socket < 0) {
+        shmfi_pool_break(pool, "no descriptor for the socket of worker %u: too many open files",
+                         message->worker);
+        return;
+    }
+    if (member->socket >= 0)
+        shmfi_sys.close(member->socket);
+    member->incarnation = (uint32_t)message->incarnation;
+    member->socket = socket;
+    member->pid = 0;
+    member->mail_read = 0;
+    member->tasks = 0;
+    shmfi_pool_resend_regions(pool);
+}
+
+/* ---- death -------------------------------------------------------------------------------- */
+
+static void describe(struct shmf_failure *failure, int worker, pid_t pid, int status)
+{
+    failure->code = SHMF_E_WORKER_DIED;
+    failure->worker = worker;
+    failure->pid = pid;
+    failure->exit_status = -1;
+    if (WIFSIGNALED(status)) {
+        failure->signal = WTERMSIG(status);
+        snprintf(failure->message, sizeof failure->message,
+                 "worker %d (pid %ld) was ended by signal %d (%s) while it ran the task", worker,
+                 (long)pid, failure->signal, strsignal(failure->signal));
+    } else {
+        failure->exit_status = WEXITSTATUS(status);
+        snprintf(failure->message, sizeof failure->message,
+                 "worker %d (pid %ld) exited with status %d while it ran the task", worker,
+                 (long)pid, failure->exit_status);
+    }
+}
+
+/* The task that the dead worker had claimed: start it again, or report. */
+static void settle(struct shmf_pool *pool, uint32_t slot, uint32_t worker, int status)
+{
+    struct shmfi_job *job = &pool->jobs[slot];
+    if (job->iter && shmfi_iter_retries(job->iter, job->attempts)) {
+        pool->stats.tasks_retried++;
+        shmfi_pool_resubmit(pool, slot);
+        return;
+    }
+    struct shmf_failure failure = {.attempts = job->attempts};
+    describe(&failure, (int)worker, pool->members[worker].pid, status);
+    shmfi_pool_fail_job(pool, slot, &failure);
+}
+
+/* A worker that ends before it takes any task, again and again, has no purpose; one that is killed
+ * from outside is nobody's fault. */
+static void count_barren(struct shmf_pool *pool, const struct shmfi_member *member, bool had_task,
+                         int status)
+{
+    if (had_task || member->tasks) {
+        pool->barren = 0;
+        return;
+    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return;
+    if (++pool->barren < 16 + 2 * pool->n_workers)
+        return;
+    const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
+    shmfi_pool_break(pool, "%u workers in a row ended before they took a task, the last by %s %d",
+                     pool->barren, how,
+                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
+{
+    uint32_t worker = message->worker;
+    struct shmfi_member *member = &pool->members[worker];
+    if (member->incarnation != message->incarnation)
+        return;
+    int status = (int)message->value;
+    shmfi_pool_harvest_last(pool, worker);
+    bool had_task = false;
+    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
+        struct shmfi_job *job = &pool->jobs[slot];
+        if (!job->busy ||
+            shmfi_board_claimant(&pool->board, slot, job->generation) != member->incarnation)
+            continue;
+        had_task = true;
+        settle(pool, slot, worker, status);
+    }
+    pool->stats.workers_died++;
+    count_barren(pool, member, had_task, status);
+    shmfi_member_clear(pool, worker);
+}
+
+void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker)
+{
+    struct shmfi_member *member = &pool->members[worker];
+    while (member->regions.count)
+        shmfi_pool_forget_region(member, member->regions.ids[0]);
+    shmfi_ids_clear(&member->regions);
+    shmfi_ids_clear(&member->lost);
+    shmfi_ids_clear(&member->sent);
+    shmfi_desk_forget_kept(pool, worker);
+    if (member->socket >= 0)
+        shmfi_sys.close(member->socket);
+    member->socket = -1;
+    member->incarnation = 0;
+    member->pid = 0;
+}
+
+/* ---- the supervisor's messages ------------------------------------------------------------ */
+
+static void handle_control(struct shmf_pool *pool, const struct shmfi_control *message, int fd)
+{
+    struct shmfi_member *member = &pool->members[message->worker];
+    switch (message->type) {
+    case SHMFI_CONTROL_SPAWNING:
+        welcome(pool, message, fd);
+        return;
+    case SHMFI_CONTROL_SPAWNED:
+        if (member->incarnation == message->incarnation)
+            member->pid = (pid_t)message->value;
+        pool->spawned++;
+        break;
+    case SHMFI_CONTROL_NOT_SPAWNED:
+        pool->spawn_errno = (int)message->value;
+        break;
+    case SHMFI_CONTROL_EXITED:
+        bury(pool, message);
+        break;
+    case SHMFI_CONTROL_READY:
+        pool->supervisor = (pid_t)message->value;
+        break;
+    default:
+        shmfi_pool_break(pool, "the supervisor sent a message of unknown type %u", message->type);
+    }
+    if (fd >= 0)
+        shmfi_sys.close(fd);
+}
+
+void shmfi_pool_read_control(struct shmf_pool *pool)
+{
+    for (;;) {
+        struct shmfi_control message;
+        int fd = -1;
+        int rc = shmfi_fdpass_receive(pool->control, &message, sizeof message, &fd, NULL);
+        if (rc == 0)
+            return;
+        if (rc == SHMF_E_CLOSED) {
+            pool->supervisor_gone = true;
+            shmfi_pool_break(pool, "the supervisor (pid %ld) is gone", (long)pool->supervisor);
+            return;
+        }
+        if ((rc != 1 && rc != SHMF_E_NOFILES) || message.worker >= pool->n_workers) {
+            shmfi_pool_break(pool, "the supervisor's message makes no sense");
+            return;
+        }
+        handle_control(pool, &message, fd);
+    }
+}

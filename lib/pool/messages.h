@@ -1,0 +1,39 @@
+/* What travels over the pool's sockets: fixed-size messages, descriptors beside them. */
+#ifndef SHMFI_POOL_MESSAGES_H
+#define SHMFI_POOL_MESSAGES_H
+
+#include <stdint.h>
+
+/* Supervisor <-> application. */
+enum shmfi_control_type {
+    SHMFI_CONTROL_READY = 1,   /* to the application: value = pid of the supervisor */
+    SHMFI_CONTROL_SPAWNING,    /* to it, with its end of the worker's socket, before the fork */
+    SHMFI_CONTROL_SPAWNED,     /* to it, after the fork: value = pid */
+    SHMFI_CONTROL_NOT_SPAWNED, /* to it: fork failed, value = errno; will be tried again */
+    SHMFI_CONTROL_EXITED,      /* to it: the worker is dead and reaped, value = wait status */
+    SHMFI_CONTROL_STOP,        /* to the supervisor: end all workers, then itself */
+    SHMFI_CONTROL_KILL         /* to it: SIGKILL that incarnation, if it still runs */
+};
+
+struct shmfi_control {
+    uint32_t type;
+    uint32_t worker;
+    uint64_t incarnation;
+    int64_t value;
+};
+
+/* Worker <-> application, about regions. */
+enum shmfi_mail_type {
+    SHMFI_MAIL_REGION = 1, /* here is a descriptor of region `id`, `size` bytes */
+    SHMFI_MAIL_DROP,       /* the owner gave region `id` up */
+    SHMFI_MAIL_RESEND      /* the descriptor of region `id` was lost: send it again */
+};
+
+struct shmfi_mail {
+    uint32_t type;
+    uint32_t unused;
+    uint64_t id;
+    uint64_t size;
+};
+
+#endif

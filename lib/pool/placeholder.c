@@ -1,1 +1,0 @@
-typedef int shmfi_pool_is_being_written;

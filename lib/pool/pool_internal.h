@@ -1,0 +1,175 @@
+/* The application's side of a pool: everything that is true about tasks lies here, in private
+ * memory; what the board says is checked against it.
+ *
+ * Locks, in the order in which they are taken: pool.lock (all of struct shmf_pool and its
+ * iterators), then the desk lock of desk.c (returned segments), then those of lib/memory. */
+#ifndef SHMFI_POOL_INTERNAL_H
+#define SHMFI_POOL_INTERNAL_H
+
+#include "board/board.h"
+#include "board/wait.h"
+#include "memory/memory.h"
+#include "pool/ids.h"
+#include "pool/messages.h"
+#include "pool/result.h"
+
+#include <shmframe/pool.h>
+
+#include <pthread.h>
+#include <sys/types.h>
+
+/* One worker as the application knows it. */
+struct shmfi_member {
+    uint32_t incarnation; /* 0: none lives, as far as we know */
+    int socket;           /* our end of its socket, -1: none */
+    pid_t pid;
+    _Atomic uint64_t got; /* records harvested from its ring, all incarnations; read while parked */
+    uint64_t mail_read;   /* of the messages that line.mail counts */
+    uint64_t tasks;       /* harvested from this incarnation */
+    struct shmfi_ids sent;    /* application's regions that it was sent */
+    struct shmfi_ids regions; /* its regions, adopted here */
+    struct shmfi_ids lost;    /* its regions whose descriptor must be sent again */
+    struct shmfi_return *kept;   /* given back, but its ring was full; the desk's */
+    size_t n_kept, kept_capacity;
+};
+
+/* A task in a slot. `iter` is NULL when its iterator was freed while it ran. */
+struct shmfi_job {
+    bool busy;
+    uint32_t generation; /* of the slot's current or next task */
+    int attempts;
+    int64_t index;
+    struct shmf_iter *iter;
+    struct shmfi_segment **pins; /* kept alive until the task is harvested */
+    size_t n_pins;
+    struct shmfi_slot *copy;     /* of the task, where it may have to start again */
+    struct shmf_result *result;  /* made beforehand */
+    uint64_t serial;             /* order of submission */
+};
+
+struct shmf_pool {
+    uint64_t epoch;   /* of the process it belongs to */
+    pthread_mutex_t lock;
+    pthread_cond_t harvested; /* somebody parked for all and is back */
+    bool parked;      /* a thread is in poll for everybody */
+    bool is_inline;
+    bool closed;
+    int broken;       /* 0, or the status that every call reports */
+    char broken_why[SHMF_ERROR_MESSAGE_SIZE];
+
+    uint32_t n_workers;
+    uint32_t window;  /* as the caller asked; the board has the next power of two */
+    uint64_t budget;
+    struct shmfi_board board;
+    void *board_memory;
+    size_t board_size;
+    int control, eventfd;
+    pid_t supervisor;
+    uint64_t regions_at_fork; /* serial: older regions are mapped in every worker */
+    struct shmfi_spinner spinner;
+
+    struct shmfi_member *members; /* n_workers */
+    struct shmfi_job *jobs;       /* board.geometry.slots */
+    uint32_t *free_slots;
+    uint32_t n_free;
+    uint32_t spawned;      /* workers that the supervisor reported as forked */
+    int spawn_errno;       /* why the last fork failed, 0: none did */
+    bool supervisor_gone;
+    uint32_t barren; /* workers in a row that died before they took a task */
+    uint64_t serial;
+
+    struct shmf_iter *iters;
+    struct shmf_pool_stats stats;
+
+    /* the desk's */
+    struct shmf_pool *next_open;
+    struct shmfi_ids dropped; /* the application's regions that workers must be told of */
+    uint64_t alive_bytes; /* delivered by workers and not given back */
+    uint64_t ready_bytes; /* of these, in results that nobody has taken yet */
+};
+
+/* ---- check.c: may this call go on? -------------------------------------------------------- */
+
+int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err);
+
+/* ---- members.c: the workers come and go --------------------------------------------------- */
+
+/* Reads the supervisor's messages that are there. */
+void shmfi_pool_read_control(struct shmf_pool *pool);
+void shmfi_pool_break(struct shmf_pool *pool, const char *format, ...) SHMF_PRINTF(2, 3);
+void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker);
+
+/* Forgets all that belonged to the worker's incarnation. */
+void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker);
+
+/* ---- mail.c: descriptors of regions ------------------------------------------------------- */
+
+/* Reads what the worker sent about its regions. */
+void shmfi_pool_read_mail(struct shmf_pool *pool, uint32_t worker);
+
+/* Asks the worker for the descriptors that were lost. */
+void shmfi_pool_ask_again(struct shmf_pool *pool, uint32_t worker);
+
+/* A region of the worker's, or one that it gave up, is not needed any more. */
+void shmfi_pool_forget_region(struct shmfi_member *member, uint64_t id);
+
+/* Sends the region to every living worker that lacks it (or, with `need_fd`, lacks its
+ * descriptor). 1: all have it; 0: a socket is full, try later; negative: it cannot be sent. */
+int shmfi_pool_send_region(struct shmf_pool *pool, struct shmfi_region *region, bool need_fd,
+                           struct shmf_error *err);
+
+/* Memory's drop hook, and the telling of workers that follows. */
+void shmfi_pools_drop_region(void *unused, uint64_t id);
+void shmfi_pool_send_drops(struct shmf_pool *pool);
+
+/* ---- harvest.c ---------------------------------------------------------------------------- */
+
+/* Turns the records that are there into results. Returns how many came, or SHMF_E_NOFILES when a
+ * result's memory could not be mapped for want of descriptors (it is kept and asked for again). */
+int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err);
+
+/* The records of the worker's incarnation, for good: it is dead. */
+void shmfi_pool_harvest_last(struct shmf_pool *pool, uint32_t worker);
+
+/* The job's result is this failure. */
+void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shmf_failure *failure);
+
+/* ---- wait.c ------------------------------------------------------------------------------- */
+
+/* Waits until something may have happened, at most `timeout_ms`, with pool.lock released. */
+void shmfi_pool_wait(struct shmf_pool *pool, int timeout_ms);
+
+/* Mends lost wake-ups and a wrong hint; for when nothing has happened for long. */
+void shmfi_pool_rescan(struct shmf_pool *pool);
+
+/* ---- iter.c ------------------------------------------------------------------------------- */
+
+/* A result arrived for the iterator (which takes it over); may be a failure. */
+void shmfi_iter_deliver(struct shmf_iter *iter, struct shmf_result *result);
+void shmfi_iter_detach(struct shmf_iter *iter);
+bool shmfi_iter_retries(const struct shmf_iter *iter, int attempts);
+
+/* ---- desk.c: segments that go back to their workers --------------------------------------- */
+
+void shmfi_desk_open(struct shmf_pool *pool);
+void shmfi_desk_close(struct shmf_pool *pool);
+void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context);
+
+/* Regions of living workers, and the lender under which they are adopted. */
+extern const struct shmfi_lender shmfi_desk_lender;
+int shmfi_desk_add_region(struct shmf_pool *pool, uint32_t worker, uint64_t id);
+void shmfi_desk_remove_region(uint64_t id);
+
+/* Regions that the application gave up since the last call; the caller's to clear. */
+struct shmfi_ids shmfi_desk_take_dropped(struct shmf_pool *pool);
+
+/* A result of so many bytes came in; was taken by the caller; what the caller holds. */
+void shmfi_desk_delivered(struct shmf_pool *pool, uint64_t region_id, uint64_t bytes);
+void shmfi_desk_taken(struct shmf_pool *pool, uint64_t bytes);
+uint64_t shmfi_desk_caller_bytes(struct shmf_pool *pool);
+
+/* Returns what had to wait for room in the rings; forgets what a dead worker was owed. */
+void shmfi_desk_flush(struct shmf_pool *pool);
+void shmfi_desk_forget_kept(struct shmf_pool *pool, uint32_t worker);
+
+#endif

@@ -1,0 +1,219 @@
+/* From a task to a queued slot. */
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/iter_internal.h"
+#include "pool/submit.h"
+#include "pool/task_internal.h"
+
+#include <string.h>
+
+/* What one submission needs beside its slot. */
+struct parcel {
+    struct shmf_handle *handles; /* shared ones, then the task's own; points into the payload */
+    size_t n_handles;
+    struct shmfi_segment **pins;
+    size_t n_pins;
+};
+
+static size_t handles_offset(size_t arg_size)
+{
+    return (arg_size + 15) & ~(size_t)15;
+}
+
+static void drop_pins(struct shmfi_segment **pins, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        shmfi_segment_unref(pins[i]);
+    shmfi_sys.free(pins);
+}
+
+int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t position,
+              struct shmfi_segment **pin, struct shmf_error *err)
+{
+    struct shmf_error why = {0};
+    if (handle->access > SHMF_PRIVATE_COPY)
+        return shmfi_error(err, SHMF_E_INVAL, "%s[%zu].access: %u is none of enum shmf_access", what,
+                           position, handle->access);
+    struct shmf_handle shared = shmf_handle_with(*handle, SHMF_READ_ONLY);
+    int rc = shmfi_segment_open(&shared, pin, &why);
+    return rc ? shmfi_error(err, rc, "%s[%zu]: %s", what, position, why.message) : SHMF_OK;
+}
+
+/* Opens the task's own handles and makes sure that all workers can. 1, 0: not now, negative. */
+static int prepare_handles(struct shmf_pool *pool, const struct shmf_iter *iter,
+                           const struct shmf_task_input *input, struct parcel *parcel,
+                           struct shmf_error *err)
+{
+    for (size_t i = 0; i < iter->n_handles; i++) {
+        bool need_fd = iter->handles[i].access == SHMF_COPY_ON_WRITE;
+        int rc = shmfi_pool_send_region(pool, iter->pins[i]->region, need_fd, err);
+        if (rc != 1)
+            return rc;
+    }
+    for (size_t i = 0; i < input->n_handles; i++) {
+        struct shmfi_segment *pin;
+        int rc = shmfi_pin(&input->handles[i], "handles", i, &pin, err);
+        if (rc)
+            return rc;
+        parcel->pins[parcel->n_pins++] = pin;
+        rc = shmfi_pool_send_region(pool, pin->region,
+                                    input->handles[i].access == SHMF_COPY_ON_WRITE, err);
+        if (rc != 1)
+            return rc;
+    }
+    return 1;
+}
+
+static void fill_payload(uint8_t *payload, const struct shmf_iter *iter,
+                         const struct shmf_task_input *input)
+{
+    if (input->arg_size)
+        memcpy(payload, input->arg, input->arg_size);
+    uint8_t *handles = payload + handles_offset(input->arg_size);
+    if (iter->n_handles)
+        memcpy(handles, iter->handles, iter->n_handles * sizeof *iter->handles);
+    if (input->n_handles)
+        memcpy(handles + iter->n_handles * sizeof *iter->handles, input->handles,
+               input->n_handles * sizeof *input->handles);
+}
+
+/* A payload too large for the slot travels in a segment. */
+static int spill(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmf_iter *iter,
+                 const struct shmf_task_input *input, uint64_t size, struct parcel *parcel,
+                 struct shmf_error *err)
+{
+    struct shmfi_segment *segment;
+    int rc = shmfi_segment_new(size + SHMFI_BYTES_OFFSET, 0, &segment, err);
+    if (rc)
+        return rc;
+    parcel->pins[parcel->n_pins++] = segment;
+    fill_payload((uint8_t *)segment->base + SHMFI_BYTES_OFFSET, iter, input);
+    slot->spill = shmfi_segment_handle(segment, SHMF_KIND_BYTES);
+    return shmfi_pool_send_region(pool, segment->region, false, err);
+}
+
+static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmf_iter *iter,
+                      const struct shmf_task_input *input, int64_t index, struct parcel *parcel,
+                      struct shmf_error *err)
+{
+    size_t n_handles = iter->n_handles + input->n_handles;
+    slot->function = (uint64_t)(uintptr_t)iter->function;
+    slot->context = (uint64_t)(uintptr_t)iter->tasks.context;
+    slot->index = index;
+    slot->seed = shmfi_task_seed_of(iter->tasks.seed, index);
+    slot->attempt = 1;
+    slot->n_handles = (uint32_t)n_handles;
+    slot->arg_size = input->arg_size;
+    slot->spill = (struct shmf_handle){0};
+    uint64_t size = handles_offset(input->arg_size) + n_handles * sizeof(struct shmf_handle);
+    if (size > SHMFI_INLINE_PAYLOAD)
+        return spill(pool, slot, iter, input, size, parcel, err);
+    fill_payload(slot->payload, iter, input);
+    return 1;
+}
+
+static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmf_iter *iter,
+                       const struct shmf_task_input *input, int64_t index, struct parcel *parcel,
+                       struct shmf_error *err)
+{
+    if (input->n_handles || input->arg_size + iter->n_handles * sizeof(struct shmf_handle) + 16 >
+                                SHMFI_INLINE_PAYLOAD) {
+        parcel->pins = shmfi_sys.malloc((input->n_handles + 1) * sizeof *parcel->pins);
+        if (!parcel->pins)
+            return shmfi_error(err, SHMF_E_NOMEM, "no memory to note a task's handles");
+    }
+    int rc = prepare_handles(pool, iter, input, parcel, err);
+    return rc == 1 ? write_slot(pool, slot, iter, input, index, parcel, err) : rc;
+}
+
+/* Where a task may have to start again, its slot is kept as it was written: the claimant could
+ * have scribbled over it. */
+static int keep_copy(struct shmfi_job *job, const struct shmfi_slot *slot, struct shmf_error *err)
+{
+    if (!job->copy)
+        job->copy = shmfi_sys.malloc(sizeof *job->copy);
+    if (!job->copy)
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory to keep a task for its next attempt");
+    memcpy(job->copy, slot, sizeof *slot);
+    return 1;
+}
+
+/* Made now, so that nothing can fail when the result is there. */
+static int prepare_result(struct shmfi_job *job, struct shmf_error *err)
+{
+    if (!job->result)
+        job->result = shmfi_result_new();
+    return job->result ? 1 : shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
+}
+
+int shmfi_pool_submit(struct shmf_pool *pool, struct shmf_iter *iter, int64_t index,
+                      const struct shmf_task_input *input, struct shmf_error *err)
+{
+    if (!pool->n_free)
+        return 0;
+    uint32_t at = pool->free_slots[pool->n_free - 1];
+    struct shmfi_slot *slot = &pool->board.slots[at];
+    struct shmfi_job *job = &pool->jobs[at];
+    struct parcel parcel = {0};
+    int rc = make_parcel(pool, slot, iter, input, index, &parcel, err);
+    if (rc == 1 && iter->attempts > 1)
+        rc = keep_copy(job, slot, err);
+    if (rc == 1)
+        rc = prepare_result(job, err);
+    if (rc != 1) {
+        drop_pins(parcel.pins, parcel.n_pins);
+        return rc;
+    }
+    pool->n_free--;
+    job->busy = true;
+    job->generation++;
+    job->attempts = 1;
+    job->index = index;
+    job->iter = iter;
+    job->pins = parcel.pins;
+    job->n_pins = parcel.n_pins;
+    job->serial = pool->serial++;
+    shmfi_board_queue(&pool->board, at, job->generation);
+    return 1;
+}
+
+void shmfi_pool_resubmit(struct shmf_pool *pool, uint32_t at)
+{
+    struct shmfi_job *job = &pool->jobs[at];
+    struct shmfi_slot *slot = &pool->board.slots[at];
+    job->generation++;
+    job->attempts++;
+    /* Everything but the state word, which shmfi_board_queue writes. */
+    memcpy((char *)slot + sizeof slot->state, (char *)job->copy + sizeof slot->state,
+           sizeof *slot - sizeof slot->state);
+    slot->attempt = (uint32_t)job->attempts;
+    shmfi_board_queue(&pool->board, at, job->generation);
+    shmfi_wake_some(&pool->board, 1);
+}
+
+void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
+{
+    struct shmfi_job *job = &pool->jobs[at];
+    drop_pins(job->pins, job->n_pins);
+    job->pins = NULL;
+    job->n_pins = 0;
+    job->busy = false;
+    job->iter = NULL;
+    pool->free_slots[pool->n_free++] = at;
+}
+
+/* A worker has just come: it must have what tasks on the board name before it can run them. What
+ * does not fit into its socket now goes along with the next submission, or with the rescan. */
+void shmfi_pool_resend_regions(struct shmf_pool *pool)
+{
+    for (struct shmf_iter *iter = pool->iters; iter; iter = iter->next)
+        for (size_t i = 0; i < iter->n_handles; i++)
+            shmfi_pool_send_region(pool, iter->pins[i]->region,
+                                   iter->handles[i].access == SHMF_COPY_ON_WRITE, NULL);
+    for (uint32_t at = 0; at < pool->board.geometry.slots; at++) {
+        const struct shmfi_job *job = &pool->jobs[at];
+        /* Which of them is opened copy-on-write is not worth remembering: send descriptors. */
+        for (size_t i = 0; job->busy && i < job->n_pins; i++)
+            shmfi_pool_send_region(pool, job->pins[i]->region, true, NULL);
+    }
+}

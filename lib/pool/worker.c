@@ -1,0 +1,267 @@
+/* Claim, run, publish; sleep when there is nothing. The order of steps around a task is what makes
+ * a death at any instruction harmless:
+ *
+ *   claim (CAS)          from here the task is ours; if we die it is reported or started again
+ *   run                  results grow in memory of our own that nobody else knows
+ *   send the region      the application can map what the record will name
+ *   fill the record      beyond `done`: nobody reads it
+ *   done (release)       the publication: from here the result is delivered even if we die
+ *   ring                 lost if we die: the supervisor's word of our death wakes the application */
+#include "pool/worker.h"
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/descriptors.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define SHORT_TASK_NS 20000u
+#define PARK_MS       1000
+
+/* ---- is anybody there? -------------------------------------------------------------------- */
+
+/* The supervisor does this at once and for all; it may be stopped, though. Its death by our hand
+ * makes the kernel kill the other workers. */
+void shmfi_worker_check_app(const struct shmfi_worker *self)
+{
+    if (!shmfi_app_is_dead(self->setup))
+        return;
+    if (getppid() == self->supervisor)
+        shmfi_sys.kill(self->supervisor, SIGKILL);
+    shmfi_leave(0);
+}
+
+/* ---- one task ----------------------------------------------------------------------------- */
+
+/* Where the payload lies: in the slot, or in a segment of the application's. */
+static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_slot *slot)
+{
+    struct shmf_task *task = &self->task;
+    if (!slot->spill.region)
+        return slot->payload;
+    struct shmf_error err;
+    struct shmfi_segment *segment;
+    shmfi_worker_await_region(self, &slot->spill);
+    if (shmfi_segment_open(&slot->spill, &segment, &err)) {
+        shmfi_task_error(task, &err);
+        return NULL;
+    }
+    shmfi_task_defer(task, (void (*)(void *))shmfi_segment_unref, segment);
+    return (const uint8_t *)segment->base + SHMFI_BYTES_OFFSET;
+}
+
+static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
+{
+    struct shmf_task *task = &self->task;
+    task->index = slot->index;
+    task->seed = slot->seed;
+    task->attempt = (int)slot->attempt;
+    task->worker = (int)self->me.worker;
+    task->error.code = SHMF_OK;
+    task->kind = SHMF_KIND_NONE;
+    task->segment = NULL;
+    task->size = 0;
+    task->nanoseconds = 0;
+    const uint8_t *payload = payload_of(self, slot);
+    if (!payload)
+        return false;
+    task->arg = payload;
+    task->arg_size = slot->arg_size;
+    task->own = (const void *)(payload + ((slot->arg_size + 15) & ~(uint64_t)15));
+    task->n_own = slot->n_handles;
+    for (size_t i = 0; i < task->n_own; i++)
+        shmfi_worker_await_region(self, &task->own[i]);
+    return true;
+}
+
+static void fill_failure(const struct shmf_task *task, struct shmfi_record *record)
+{
+    size_t length = strnlen(task->error.message, sizeof record->data - 1);
+    record->status = task->error.code;
+    record->kind = SHMFI_RESULT_FAILURE;
+    record->size = length;
+    memcpy(record->data, task->error.message, length);
+}
+
+static void fill_record(struct shmfi_worker *self, uint64_t ticket)
+{
+    struct shmf_task *task = &self->task;
+    struct shmfi_record *record = shmfi_board_record(self->board, &self->me);
+    struct shmf_error err;
+    if (!task->error.code && task->segment &&
+        shmfi_worker_send_region(self, task->segment->region, &err)) {
+        shmfi_task_error(task, &err);
+        shmfi_segment_unref(task->segment);
+        task->segment = NULL;
+    }
+    record->ticket = ticket;
+    record->incarnation = self->me.incarnation;
+    record->nanoseconds = task->nanoseconds;
+    record->status = SHMF_OK;
+    record->size = task->size;
+    if (task->error.code) {
+        fill_failure(task, record);
+    } else if (task->segment) {
+        record->kind = SHMFI_RESULT_SEGMENT;
+        record->segment = shmfi_segment_handle(task->segment, task->kind);
+    } else {
+        record->kind = SHMFI_RESULT_INLINE;
+        memcpy(record->data, task->bytes, task->size);
+    }
+}
+
+/* A short task's result is worth no system call of its own: it is announced together with others
+ * when half of what was in flight is done, when nothing is left to do, or by the application's own
+ * look (it sleeps for milliseconds only while results may come). */
+static void ring_if_worthwhile(struct shmfi_worker *self)
+{
+    uint64_t tail = atomic_load_explicit(&self->board->header->tail, memory_order_relaxed);
+    uint64_t left = tail > self->me.cursor ? tail - self->me.cursor : 0;
+    self->unrung++;
+    if (self->task.nanoseconds < SHORT_TASK_NS &&
+        left > (uint64_t)self->unrung * self->board->geometry.workers)
+        return;
+    shmfi_ring_app(self->board, self->eventfd);
+    self->unrung = 0;
+}
+
+static void run(struct shmfi_worker *self, uint64_t ticket)
+{
+    const struct shmfi_slot *slot = &self->board->slots[shmfi_ticket_slot(ticket)];
+    if (prepare(self, slot))
+        shmfi_task_run(&self->task, (shmf_task_fn)(uintptr_t)slot->function,
+                       (void *)(uintptr_t)slot->context);
+    shmfi_flush_output();
+    fill_record(self, ticket);
+    shmfi_board_publish(self->board, &self->me);
+    ring_if_worthwhile(self);
+    shmfi_task_clean(&self->task);
+}
+
+/* ---- between tasks ------------------------------------------------------------------------ */
+
+static bool has_news(void *context)
+{
+    const struct shmfi_worker *self = context;
+    const struct shmfi_board *board = self->board;
+    return shmfi_board_has_news(board, &self->me) ||
+           atomic_load_explicit(&board->header->stopping, memory_order_relaxed) ||
+           atomic_load_explicit(&board->header->pressure, memory_order_relaxed) !=
+               self->pressure_seen ||
+           atomic_load_explicit(&self->line->app_mail, memory_order_relaxed) != self->mail_seen;
+}
+
+static void idle(struct shmfi_worker *self)
+{
+    if (self->unrung) {
+        shmfi_ring_app(self->board, self->eventfd);
+        self->unrung = 0;
+    }
+    if (atomic_load_explicit(&self->board->header->stopping, memory_order_acquire))
+        shmfi_leave(0);
+    shmfi_worker_relieve(self);
+    shmfi_worker_read_mail(self);
+    if (shmfi_spin(&self->spinner, has_news, self))
+        return;
+    shmfi_worker_take_returns(self);
+    shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
+    shmfi_worker_check_app(self);
+}
+
+static _Noreturn void loop(struct shmfi_worker *self)
+{
+    for (;;) {
+        uint64_t ticket = shmfi_board_claim(self->board, &self->me);
+        if (ticket == SHMFI_NO_TICKET) {
+            idle(self);
+            continue;
+        }
+        run(self, ticket);
+        shmfi_worker_relieve(self);
+        shmfi_worker_read_mail(self);
+    }
+}
+
+/* ---- the beginning ------------------------------------------------------------------------ */
+
+/* Exit handlers run in reverse order: this one, registered last, keeps the application's from
+ * running in a worker whose task called exit(). */
+static void leave_at_exit(int status, void *unused)
+{
+    (void)unused;
+    shmfi_leave(status);
+}
+
+/* Weak: where the application does not use these libraries, they are not there. Setting their
+ * environment variables would come too late, and after a fork from a process that has used OpenMP
+ * a parallel region of several threads hangs. */
+extern void omp_set_num_threads(int) __attribute__((weak));
+extern void openblas_set_num_threads(int) __attribute__((weak));
+
+static void cap_threads(int threads)
+{
+    if (omp_set_num_threads)
+        omp_set_num_threads(threads);
+    if (openblas_set_num_threads)
+        openblas_set_num_threads(threads);
+}
+
+/* If memory runs out, the kernel should choose a worker, which can be replaced. Raising one's own
+ * score needs no privilege. */
+static void offer_to_oom_killer(void)
+{
+    int fd = shmfi_sys.open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (shmfi_sys.write(fd, "500", 3) < 0) {
+        /* Then the kernel chooses by size, as for any process. */
+    }
+    shmfi_sys.close(fd);
+}
+
+static void name_process(uint32_t worker)
+{
+    char name[16];
+    snprintf(name, sizeof name, "shmf-w%u", worker % 100000000);
+    shmfi_sys.prctl(PR_SET_NAME, (unsigned long)name);
+}
+
+void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_t worker,
+                uint32_t incarnation, int socket, pid_t supervisor)
+{
+    static struct shmfi_worker self;
+    shmfi_sys.prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != supervisor)
+        shmfi_leave(0); /* it died before the line above */
+    name_process(worker);
+    shmfi_sys.close(setup->control);
+    offer_to_oom_killer();
+    on_exit(leave_at_exit, NULL);
+    self.board = &pool->board;
+    self.line = &pool->board.lines[worker];
+    self.setup = setup;
+    self.socket = socket;
+    self.eventfd = pool->eventfd;
+    self.supervisor = supervisor;
+    self.spinner.pause_first = pool->spinner.pause_first;
+    self.pressure_seen =
+        atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
+    shmfi_board_join(&pool->board, &self.me, worker, incarnation);
+    /* Processes that a task forks must not be able to write recycled memory or the board. */
+    shmfi_memory_set_dontfork(true);
+    shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);
+    struct shmfi_budget budget = shmfi_worker_budget(&self);
+    shmfi_memory_set_budget(&budget);
+    shmfi_memory_set_drop_hook(shmfi_worker_drop_region, &self);
+    cap_threads(setup->threads);
+    if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))
+        shmfi_leave(1);
+    loop(&self);
+}

@@ -1,0 +1,56 @@
+/* A worker: the process in which tasks run. One of these per process, private to it. */
+#ifndef SHMFI_POOL_WORKER_H
+#define SHMFI_POOL_WORKER_H
+
+#include "pool/supervisor.h"
+#include "pool/task_internal.h"
+
+struct shmfi_worker {
+    struct shmfi_board *board;
+    struct shmfi_claimer me;
+    struct shmfi_line *line;      /* ours on the board */
+    const struct shmfi_setup *setup;
+    int socket, eventfd;
+    pid_t supervisor;
+    struct shmfi_spinner spinner;
+    struct shmf_task task;
+    uint32_t unrung;              /* records published since the application was last woken */
+
+    uint64_t mail_seen;           /* application's messages read or looked for */
+    uint64_t pressure_seen;
+    struct shmfi_ids sent;        /* our regions whose descriptor the application has */
+    struct shmfi_ids undropped;   /* our regions whose end it has not been told of */
+};
+
+/* ---- worker_mail.c ------------------------------------------------------------------------ */
+
+/* Reads the application's messages if there are any. */
+void shmfi_worker_read_mail(struct shmfi_worker *self);
+
+/* Makes sure that the handle can be opened here: waits for its region's descriptor. */
+void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle);
+
+/* Makes sure that the application has the region's descriptor. */
+int shmfi_worker_send_region(struct shmfi_worker *self, struct shmfi_region *region,
+                             struct shmf_error *err);
+
+/* Memory's drop hook: the region goes. */
+void shmfi_worker_drop_region(void *self, uint64_t id);
+
+/* ---- worker_memory.c ---------------------------------------------------------------------- */
+
+/* The pool's byte budget, as memory asks for it. */
+struct shmfi_budget shmfi_worker_budget(struct shmfi_worker *self);
+
+/* Takes back what the application returned. */
+void shmfi_worker_take_returns(struct shmfi_worker *self);
+
+/* Gives up what is cached if somebody called for memory. */
+void shmfi_worker_relieve(struct shmfi_worker *self);
+
+/* ---- worker.c ----------------------------------------------------------------------------- */
+
+/* Ends this process (and the supervisor, which may be stopped) if the application is dead. */
+void shmfi_worker_check_app(const struct shmfi_worker *self);
+
+#endif

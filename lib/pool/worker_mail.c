@@ -1,0 +1,140 @@
+#include "base/error.h"
+#include "base/sys.h"
+#include "handle/fdpass.h"
+#include "pool/worker.h"
+
+#define LOOK_MS 200
+
+static void count_mail(struct shmfi_worker *self)
+{
+    uint64_t sent = atomic_load_explicit(&self->line->mail, memory_order_relaxed);
+    atomic_store_explicit(&self->line->mail, sent + 1, memory_order_release);
+}
+
+/* ---- to the application ------------------------------------------------------------------- */
+
+/* Waits until the socket takes the message; the application empties it when it is rung. */
+static int post(struct shmfi_worker *self, const struct shmfi_mail *mail, int fd,
+                struct shmf_error *err)
+{
+    int rc;
+    while ((rc = shmfi_fdpass_send(self->socket, mail, sizeof *mail, fd, err)) == 0) {
+        struct pollfd room = {self->socket, POLLOUT, 0};
+        shmfi_ring_app(self->board, self->eventfd);
+        shmfi_sys.poll(&room, 1, LOOK_MS);
+        shmfi_worker_check_app(self);
+    }
+    if (rc == 1)
+        count_mail(self);
+    return rc;
+}
+
+int shmfi_worker_send_region(struct shmfi_worker *self, struct shmfi_region *region,
+                             struct shmf_error *err)
+{
+    uint64_t id = shmfi_region_id(region);
+    if (shmfi_ids_has(&self->sent, id))
+        return SHMF_OK;
+    if (shmfi_ids_add(&self->sent, id))
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory to note a region");
+    int fd = shmfi_region_fd(region, err);
+    struct shmfi_mail mail = {SHMFI_MAIL_REGION, 0, id, shmfi_region_size(region)};
+    int rc = fd < 0 ? fd : post(self, &mail, fd, err);
+    if (rc == 1)
+        return SHMF_OK;
+    shmfi_ids_remove(&self->sent, id);
+    return rc;
+}
+
+/* The application must not wait for us, nor we for it: what does not fit waits for the next time. */
+static void tell_dropped(struct shmfi_worker *self)
+{
+    while (self->undropped.count) {
+        struct shmfi_mail mail = {.type = SHMFI_MAIL_DROP, .id = self->undropped.ids[0]};
+        if (shmfi_fdpass_send(self->socket, &mail, sizeof mail, -1, NULL) == 0)
+            return;
+        count_mail(self);
+        shmfi_ids_remove(&self->undropped, mail.id);
+    }
+}
+
+void shmfi_worker_drop_region(void *context, uint64_t id)
+{
+    struct shmfi_worker *self = context;
+    if (!shmfi_ids_has(&self->sent, id))
+        return;
+    shmfi_ids_remove(&self->sent, id);
+    shmfi_ids_add(&self->undropped, id);
+    tell_dropped(self);
+}
+
+/* ---- from the application ----------------------------------------------------------------- */
+
+static void take_region(const struct shmfi_mail *mail, int fd)
+{
+    struct shmfi_region *region;
+    if (fd < 0)
+        return; /* lost for want of descriptors: the task that needs it will say so */
+    if (shmfi_region_find(mail->id))
+        shmfi_region_give_fd(mail->id, fd, NULL);
+    else
+        shmfi_region_adopt(mail->id, mail->size, fd, NULL, &region, NULL);
+}
+
+static void resend(struct shmfi_worker *self, uint64_t id)
+{
+    struct shmfi_region *region = shmfi_region_find(id);
+    shmfi_ids_remove(&self->sent, id);
+    if (region)
+        shmfi_worker_send_region(self, region, NULL);
+}
+
+void shmfi_worker_read_mail(struct shmfi_worker *self)
+{
+    tell_dropped(self);
+    uint64_t mail_now = atomic_load_explicit(&self->line->app_mail, memory_order_acquire);
+    if (mail_now == self->mail_seen)
+        return;
+    self->mail_seen = mail_now;
+    for (;;) {
+        struct shmfi_mail mail;
+        int fd = -1;
+        int rc = shmfi_fdpass_receive(self->socket, &mail, sizeof mail, &fd, NULL);
+        if (rc == SHMF_E_CLOSED)
+            shmfi_leave(0); /* the pool was freed, or the application is dead */
+        if (rc != 1 && rc != SHMF_E_NOFILES)
+            return;
+        if (mail.type == SHMFI_MAIL_REGION) {
+            take_region(&mail, fd);
+            continue;
+        }
+        if (fd >= 0)
+            shmfi_sys.close(fd);
+        if (mail.type == SHMFI_MAIL_DROP)
+            shmfi_region_drop(mail.id);
+        if (mail.type == SHMFI_MAIL_RESEND)
+            resend(self, mail.id);
+    }
+}
+
+static bool can_open(const struct shmf_handle *handle)
+{
+    const struct shmfi_region *region = shmfi_region_find(handle->region);
+    return region && (handle->access != SHMF_COPY_ON_WRITE || shmfi_region_has_fd(region));
+}
+
+/* The application sends a descriptor before the first task that needs it, except to a worker that
+ * it has not heard of yet: a successor that claimed a task before the application noticed the
+ * death. Then the descriptor comes as soon as it does. */
+void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle)
+{
+    while (!can_open(handle)) {
+        uint64_t seen = self->mail_seen;
+        shmfi_worker_read_mail(self);
+        if (can_open(handle) || self->mail_seen != seen)
+            return; /* if not now, then opening it will say why */
+        struct pollfd news = {self->socket, POLLIN, 0};
+        shmfi_sys.poll(&news, 1, LOOK_MS);
+        shmfi_worker_check_app(self);
+    }
+}

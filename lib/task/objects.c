@@ -1,0 +1,99 @@
+#include "task/objects.h"
+
+#include <string.h>
+
+/* Inputs that task after task is given are opened once per worker. Only what other processes own
+ * is kept: a reference to a segment of our own would keep it from being used again. What was
+ * released meanwhile is only a mapping here; its handle does not come back, because generations
+ * do not. Private to the worker's one thread. */
+#define KEPT 8
+
+static struct {
+    struct shmf_handle handle;
+    void *object;
+    const struct shmfi_object_type *type;
+} kept[KEPT];
+static unsigned next_kept;
+
+static bool same(const struct shmf_handle *a, const struct shmf_handle *b)
+{
+    return a->region == b->region && a->offset == b->offset && a->length == b->length &&
+           a->generation == b->generation;
+}
+
+static void *find_kept(const struct shmf_handle *handle, const struct shmfi_object_type *type)
+{
+    for (unsigned i = 0; i < KEPT; i++)
+        if (kept[i].type == type && same(&kept[i].handle, handle))
+            return kept[i].object;
+    return NULL;
+}
+
+static void keep(const struct shmf_handle *handle, void *object,
+                 const struct shmfi_object_type *type)
+{
+    unsigned place = next_kept++ % KEPT;
+    if (kept[place].object)
+        kept[place].type->free(kept[place].object);
+    kept[place].handle = *handle;
+    kept[place].object = object;
+    kept[place].type = type;
+}
+
+static int check_handle(struct shmf_task *task, size_t position, const struct shmf_handle *handle,
+                        const struct shmfi_object_type *type)
+{
+    if (position >= shmf_task_n_handles(task))
+        return shmf_task_fail(task, SHMF_E_RANGE, "handle %zu: the task has %zu handles", position,
+                              shmf_task_n_handles(task));
+    if (handle->kind != type->kind)
+        return shmf_task_fail(task, SHMF_E_INVAL, "handle %zu names no %s", position, type->name);
+    return SHMF_OK;
+}
+
+void *shmfi_task_open(struct shmf_task *task, size_t position,
+                      const struct shmfi_object_type *type)
+{
+    struct shmf_handle handle = shmf_task_handle(task, position);
+    if (check_handle(task, position, &handle, type))
+        return NULL;
+    bool keepable = task->worker >= 0 && handle.access == SHMF_READ_ONLY;
+    void *object = keepable ? find_kept(&handle, type) : NULL;
+    if (object)
+        return object;
+    struct shmf_error err;
+    struct shmfi_segment *segment;
+    int rc = shmfi_segment_open(&handle, &segment, &err);
+    if (!rc) {
+        keepable = keepable && !segment->writable;
+        rc = type->open(segment, true, &object, &err);
+    }
+    if (rc) {
+        shmf_task_fail(task, rc, "handle %zu: %s", position, err.message);
+        return NULL;
+    }
+    if (keepable)
+        keep(&handle, object, type);
+    else if (shmfi_task_defer(task, type->free, object))
+        return NULL;
+    return object;
+}
+
+void *shmfi_task_own(struct shmf_task *task, void *object, const struct shmfi_object_type *type,
+                     const struct shmf_error *err)
+{
+    if (!object) {
+        shmfi_task_error(task, err);
+        return NULL;
+    }
+    return shmfi_task_defer(task, type->free_made, object) ? NULL : object;
+}
+
+bool shmfi_task_made(const struct shmf_task *task, const void *object,
+                     const struct shmfi_object_type *type)
+{
+    for (size_t i = 0; i < task->n_deferred; i++)
+        if (task->deferred[i].object == object && task->deferred[i].free == type->free_made)
+            return true;
+    return false;
+}

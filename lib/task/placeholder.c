@@ -1,1 +1,0 @@
-typedef int shmfi_task_is_being_written;
