@@ -1,5 +1,6 @@
 #include "pool/progress.h"
 
+#include "base/sys.h"
 #include "board/wait.h"
 
 #include <stdio.h>
@@ -105,7 +106,7 @@ static void draw(struct shmfi_progress *progress)
     char out[sizeof line + 16];
     int written = snprintf(out, sizeof out, "\r%.*s\033[K%s", length, line,
                            now->finished ? "\n" : "");
-    if (written > 0 && write(STDERR_FILENO, out, (size_t)written) < 0)
+    if (written > 0 && shmfi_sys.write(STDERR_FILENO, out, (size_t)written) < 0)
         progress->bar = false; /* nobody reads it */
     progress->drawn = true;
 }

@@ -148,19 +148,19 @@ int shmf_task_return_double(struct shmf_task *task, double value)
 
 /* ---- its life ----------------------------------------------------------------------------- */
 
-int shmfi_task_defer(struct shmf_task *task, void (*free)(void *object), void *object)
+int shmfi_task_defer(struct shmf_task *task, void (*destroy)(void *object), void *object)
 {
     if (task->n_deferred == task->deferred_capacity) {
         size_t capacity = task->deferred_capacity ? 2 * task->deferred_capacity : 8;
         void *grown = shmfi_sys.realloc(task->deferred, capacity * sizeof *task->deferred);
         if (!grown) {
-            free(object);
+            destroy(object);
             return shmf_task_fail(task, SHMF_E_NOMEM, "no memory to remember a task's objects");
         }
         task->deferred = grown;
         task->deferred_capacity = capacity;
     }
-    task->deferred[task->n_deferred++] = (struct shmfi_deferred){free, object};
+    task->deferred[task->n_deferred++] = (struct shmfi_deferred){destroy, object};
     return SHMF_OK;
 }
 
@@ -168,7 +168,7 @@ void shmfi_task_clean(struct shmf_task *task)
 {
     while (task->n_deferred) {
         struct shmfi_deferred *last = &task->deferred[--task->n_deferred];
-        last->free(last->object);
+        last->destroy(last->object);
     }
 }
 

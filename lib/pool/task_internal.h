@@ -8,7 +8,7 @@
 
 /* Something to be freed when the task is over. */
 struct shmfi_deferred {
-    void (*free)(void *object);
+    void (*destroy)(void *object);
     void *object;
 };
 
@@ -44,8 +44,8 @@ void shmfi_task_run(struct shmf_task *task, shmf_task_fn function, void *context
 /* Frees what the task obtained, last first; keeps the list's memory for the next task. */
 void shmfi_task_clean(struct shmf_task *task);
 
-/* For lib/task: `free(object)` when the task is over. On failure frees it now. */
-int shmfi_task_defer(struct shmf_task *task, void (*free)(void *object), void *object);
+/* For lib/task: `destroy(object)` when the task is over. On failure frees it now. */
+int shmfi_task_defer(struct shmf_task *task, void (*destroy)(void *object), void *object);
 
 /* For lib/task: make the segment (a new reference is taken) the task's result. */
 int shmfi_task_return_segment(struct shmf_task *task, struct shmfi_segment *segment, uint32_t kind);
