@@ -8,6 +8,10 @@ import source
 ALL = 'every module'
 MEMORY = {'memory': 'regions are its business'}
 POOL = {'pool': 'processes are its business'}
+MAPPINGS = MEMORY | {
+    'base': 'the page that the kernel wipes at fork',
+    'pool': 'the board: shared by inheritance alone, so that it has neither descriptor nor region',
+}
 FILES = {
     'memory': 'descriptors of regions',
     'handle': 'descriptors in flight',
@@ -20,9 +24,7 @@ OWNERS = {
     'malloc': ALL, 'calloc': ALL, 'realloc': ALL, 'free': ALL,
     'memfd_create': MEMORY, 'ftruncate': MEMORY, 'fallocate': MEMORY, 'mprotect': MEMORY,
     'shm_open': MEMORY, 'shm_unlink': MEMORY, 'getrandom': MEMORY, 'getrlimit': MEMORY,
-    'mmap': MEMORY | {'base': 'the page that the kernel wipes at fork'},
-    'munmap': MEMORY | {'base': 'the same page'},
-    'madvise': MEMORY | {'base': 'the same page'},
+    'mmap': MAPPINGS, 'munmap': MAPPINGS, 'madvise': MAPPINGS,
     'open': FILES, 'close': FILES, 'fcntl': FILES, 'fstat': FILES,
     'read': FILES, 'write': FILES, 'poll': FILES,
     'socketpair': {'handle': 'messages with descriptors'},

@@ -1,6 +1,6 @@
 /* Leak accounting: what this test holds, as text lines that can be compared before and after.
  *
- * One line each for: an open descriptor with its target, a mapping of a memfd or of /dev/shm,
+ * One line each for: an open descriptor with its target, a mapping of shared memory,
  * a child (a zombie too) or another running process of this test, a memfd named shmf* held by one
  * of them, an entry of /dev/shm named shmf*. */
 #ifndef TEST_SUPPORT_ACCOUNT_H

@@ -65,7 +65,9 @@ static void visit_mapping(pid_t pid, char *line, test_holding_visit visit, void 
                &holding.inode, &path_at) < 3)
         return;
     holding.target = line + path_at;
-    if (strncmp(holding.target, "/memfd:", 7) && strncmp(holding.target, "/dev/shm/", 9))
+    /* Shared memory without a file is a deleted /dev/zero to /proc. */
+    if (strncmp(holding.target, "/memfd:", 7) && strncmp(holding.target, "/dev/shm/", 9) &&
+        strncmp(holding.target, "/dev/zero", 9))
         return;
     holding.bytes = mapped_bytes(pid, start, end);
     visit(&holding, context);

@@ -18,7 +18,8 @@ typedef void (*test_holding_visit)(const struct test_holding *holding, void *con
 /* Calls `visit` for each descriptor of the process, whatever it is (bytes: 0 unless a memfd). */
 void test_each_fd(pid_t pid, test_holding_visit visit, void *context);
 
-/* Calls `visit` for each mapping of a memfd or of a file in /dev/shm. */
+/* Calls `visit` for each mapping of a memfd, of a file in /dev/shm or of shared memory without a
+ * file. */
 void test_each_shared_mapping(pid_t pid, test_holding_visit visit, void *context);
 
 #endif

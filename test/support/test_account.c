@@ -66,6 +66,17 @@ static void test_a_leaked_memfd_and_its_mapping_are_found_and_measured(void **st
     cleaned_up(&before);
 }
 
+static void test_leaked_shared_memory_without_a_file_is_found(void **state)
+{
+    (void)state;
+    struct test_account before = test_account_take();
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(at, MAP_FAILED);
+    assert_true(finds(&before, "mapping of /dev/zero"));
+    munmap(at, 4096);
+    cleaned_up(&before);
+}
+
 static int wait_for_a_signal(void *context)
 {
     (void)context;
@@ -158,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_nothing_done_nothing_found),
         cmocka_unit_test(test_a_leaked_descriptor_is_found),
         cmocka_unit_test(test_a_leaked_memfd_and_its_mapping_are_found_and_measured),
+        cmocka_unit_test(test_leaked_shared_memory_without_a_file_is_found),
         cmocka_unit_test(test_a_child_then_its_zombie_are_found),
         cmocka_unit_test(test_a_memfd_held_by_a_child_is_found),
         cmocka_unit_test(test_a_name_in_dev_shm_is_found),
