@@ -54,6 +54,10 @@ bool shmfi_dtype_to_double(uint32_t dtype, const void *element, double *value);
 
 #define SHMFI_ELEMENT_TEXT_SIZE 96
 
+/* Makes the locale's decimal point, which may be several bytes, a '.' in what printf wrote for a
+ * floating number. Returns the new length. */
+size_t shmfi_number_normalise(char *text);
+
 /* Digits after the point that `element` needs when it is shown with `precision` significant
  * digits; at least 1, so that floating numbers look like it. Negative: it needs an exponent.
  * 0 for dtypes without a point. */

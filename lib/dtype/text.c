@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* What printf writes for a floating number consists of digits, signs, the letters of "e", "inf" and
- * "nan", and the locale's decimal point, which may be several bytes: these become one '.'. */
-static size_t normalise_point(char *text)
+ * "nan", and the decimal point. */
+size_t shmfi_number_normalise(char *text)
 {
     char *to = text;
     bool in_point = false;
@@ -38,7 +38,7 @@ static size_t double_text(char *to, size_t size, double value, int precision, in
         written = snprintf(to, size, "%.*f", decimals, value);
     if (written < 0 || (size_t)written >= size)
         snprintf(to, size, "%.*g", clamp_digits(precision), value);
-    return normalise_point(to);
+    return shmfi_number_normalise(to);
 }
 
 static int double_decimals(double value, int precision)
