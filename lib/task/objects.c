@@ -93,7 +93,7 @@ bool shmfi_task_made(const struct shmf_task *task, const void *object,
                      const struct shmfi_object_type *type)
 {
     for (size_t i = 0; i < task->n_deferred; i++)
-        if (task->deferred[i].object == object && task->deferred[i].free == type->free_made)
+        if (task->deferred[i].object == object && task->deferred[i].destroy == type->free_made)
             return true;
     return false;
 }
