@@ -13,13 +13,18 @@ static void deliver(struct shmf_pool *pool, uint32_t slot)
 {
     struct shmfi_job *job = &pool->jobs[slot];
     struct shmf_result *result = job->result;
-    struct shmf_iter *iter = job->iter;
+    struct shmfi_sink *sink = job->sink;
     job->result = NULL;
     shmfi_pool_release_slot(pool, slot);
-    if (iter)
-        shmfi_iter_deliver(iter, result);
-    else
+    if (sink) {
+        pool->stats.tasks_done++;
+        pool->stats.tasks_failed += result->failure.code != SHMF_OK;
+        if (result->segment)
+            pool->stats.bytes_delivered += result->segment->length;
+        sink->deliver(sink, result);
+    } else {
         shmf_result_free(result);
+    }
 }
 
 void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shmf_failure *failure)

@@ -87,7 +87,8 @@ static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
     iter->epoch = pool->epoch;
     iter->function = function;
     iter->tasks = *tasks;
-    iter->attempts = options->attempts ? options->attempts : 1;
+    iter->sink.deliver = shmfi_iter_deliver;
+    iter->sink.attempts = options->attempts ? options->attempts : 1;
     iter->unordered = options->unordered != 0;
     iter->window = window_of(pool, options);
     iter->ready = shmfi_sys.calloc(iter->window, sizeof *iter->ready);

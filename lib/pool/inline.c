@@ -66,6 +66,6 @@ int shmfi_iter_run_inline(struct shmf_iter *iter, struct shmf_error *err)
     settle(&task, result);
     shmfi_task_clean(&task);
     shmfi_sys.free(task.deferred);
-    shmfi_iter_deliver(iter, result);
+    iter->sink.deliver(&iter->sink, result);
     return 1;
 }

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "pool/iter_internal.h"
 #include "pool/submit.h"
+#include "pool/task_internal.h"
 
 #include <string.h>
 
@@ -56,10 +57,19 @@ static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
 {
     if (iter->submitted - iter->taken >= iter->window)
         return 0;
-    struct shmf_task_input input;
-    int rc = shmfi_iter_peek(iter, &input, err);
+    struct shmfi_order order = {
+        .sink = &iter->sink,
+        .function = iter->function,
+        .context = iter->tasks.context,
+        .index = iter->submitted,
+        .seed = shmfi_task_seed_of(iter->tasks.seed, iter->submitted),
+        .shared = iter->handles,
+        .shared_pins = iter->pins,
+        .n_shared = iter->n_handles,
+    };
+    int rc = shmfi_iter_peek(iter, &order.input, err);
     if (rc == 1)
-        rc = shmfi_pool_submit(iter->pool, iter, iter->submitted, &input, err);
+        rc = shmfi_pool_submit(iter->pool, &order, err);
     if (rc == 1)
         shmfi_iter_advance(iter);
     return rc;
@@ -86,23 +96,13 @@ static void fill(struct shmf_iter *iter)
 
 /* ---- results out -------------------------------------------------------------------------- */
 
-void shmfi_iter_deliver(struct shmf_iter *iter, struct shmf_result *result)
+void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result)
 {
+    struct shmf_iter *iter = (struct shmf_iter *)sink;
     int64_t place = iter->unordered ? iter->arrived : result->index;
     iter->ready[place % iter->window] = result;
     iter->arrived++;
     shmfi_progress_count(&iter->progress, result->failure.code != SHMF_OK);
-    if (iter->pool) {
-        iter->pool->stats.tasks_done++;
-        iter->pool->stats.tasks_failed += result->failure.code != SHMF_OK;
-        if (result->segment)
-            iter->pool->stats.bytes_delivered += result->segment->length;
-    }
-}
-
-bool shmfi_iter_retries(const struct shmf_iter *iter, int attempts)
-{
-    return attempts < iter->attempts;
 }
 
 static struct shmf_result *take(struct shmf_iter *iter)
@@ -128,7 +128,7 @@ static uint64_t announce_oldest(struct shmf_iter *iter)
     uint64_t oldest = SHMFI_NO_TICKET, serial = UINT64_MAX;
     for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
         const struct shmfi_job *job = &pool->jobs[slot];
-        if (job->busy && job->iter == iter && job->serial < serial) {
+        if (job->busy && job->sink == &iter->sink && job->serial < serial) {
             serial = job->serial;
             oldest = shmfi_ticket(slot, job->generation);
         }
@@ -258,21 +258,6 @@ int shmf_iter_next(struct shmf_iter *iter, struct shmf_result **result, struct s
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-/* Tasks that did not start are revoked; the others' results will be dropped when they come. */
-static void abandon_jobs(struct shmf_iter *iter)
-{
-    struct shmf_pool *pool = iter->pool;
-    for (uint32_t slot = 0; slot < pool->board.geometry.slots && pool->jobs; slot++) {
-        struct shmfi_job *job = &pool->jobs[slot];
-        if (!job->busy || job->iter != iter)
-            continue;
-        if (shmfi_board_revoke(&pool->board, slot, job->generation))
-            shmfi_pool_release_slot(pool, slot);
-        else
-            job->iter = NULL;
-    }
-}
-
 static void drop_results(struct shmf_iter *iter)
 {
     for (uint32_t i = 0; iter->ready && i < iter->window; i++) {
@@ -295,7 +280,7 @@ static void unlink_iter(struct shmf_iter *iter)
 void shmfi_iter_detach(struct shmf_iter *iter)
 {
     shmfi_progress_finish(&iter->progress);
-    abandon_jobs(iter);
+    shmfi_pool_abandon(iter->pool, &iter->sink);
     unlink_iter(iter);
     iter->pool = NULL;
 }
@@ -322,7 +307,7 @@ void shmf_iter_free(struct shmf_iter *iter)
     }
     pthread_mutex_lock(&pool->lock);
     shmfi_progress_finish(&iter->progress);
-    abandon_jobs(iter);
+    shmfi_pool_abandon(iter->pool, &iter->sink);
     unlink_iter(iter);
     shmfi_iter_destroy(iter);
     pthread_mutex_unlock(&pool->lock);

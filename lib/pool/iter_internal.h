@@ -6,13 +6,13 @@
 #include "pool/progress.h"
 
 struct shmf_iter {
+    struct shmfi_sink sink; /* first: the sink's deliver() gets a pointer to it */
     struct shmf_pool *pool; /* NULL: the pool was freed */
     uint64_t epoch;
     struct shmf_iter *previous, *next;
 
     shmf_task_fn function;
     struct shmf_tasks tasks;
-    int attempts;
     bool unordered;
 
     struct shmf_handle *handles;  /* those that all tasks share ... */
@@ -40,6 +40,9 @@ int shmfi_iter_run_inline(struct shmf_iter *iter, struct shmf_error *err);
 /* The next task, without taking it from the iterator. 1, 0 (no more), or a negative status. */
 int shmfi_iter_peek(struct shmf_iter *iter, struct shmf_task_input *input, struct shmf_error *err);
 void shmfi_iter_advance(struct shmf_iter *iter);
+
+/* Its sink's deliver(). */
+void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result);
 
 /* Frees the iterator, unlinked or never linked, and all that it holds. */
 void shmfi_iter_destroy(struct shmf_iter *iter);

@@ -74,7 +74,7 @@ static void describe(struct shmf_failure *failure, int worker, pid_t pid, int st
 static void settle(struct shmf_pool *pool, uint32_t slot, uint32_t worker, int status)
 {
     struct shmfi_job *job = &pool->jobs[slot];
-    if (job->iter && shmfi_iter_retries(job->iter, job->attempts)) {
+    if (job->sink && job->attempts < job->sink->attempts) {
         pool->stats.tasks_retried++;
         shmfi_pool_resubmit(pool, slot);
         return;

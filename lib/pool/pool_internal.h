@@ -33,13 +33,20 @@ struct shmfi_member {
     size_t n_kept, kept_capacity;
 };
 
-/* A task in a slot. `iter` is NULL when its iterator was freed while it ran. */
+/* Where results go: an iterator, a future. Embedded in them. */
+struct shmfi_sink {
+    /* Takes the result over; called once per task, with pool.lock held. */
+    void (*deliver)(struct shmfi_sink *sink, struct shmf_result *result);
+    int attempts; /* how often a task may be started */
+};
+
+/* A task in a slot. `sink` is NULL when nobody waits for the result any more. */
 struct shmfi_job {
     bool busy;
     uint32_t generation; /* of the slot's current or next task */
     int attempts;
     int64_t index;
-    struct shmf_iter *iter;
+    struct shmfi_sink *sink;
     struct shmfi_segment **pins; /* kept alive until the task is harvested */
     size_t n_pins;
     struct shmfi_slot *copy;     /* of the task, where it may have to start again */
@@ -144,10 +151,8 @@ void shmfi_pool_rescan(struct shmf_pool *pool);
 
 /* ---- iter.c ------------------------------------------------------------------------------- */
 
-/* A result arrived for the iterator (which takes it over); may be a failure. */
-void shmfi_iter_deliver(struct shmf_iter *iter, struct shmf_result *result);
+/* The pool goes: the iterator keeps the results that it has. */
 void shmfi_iter_detach(struct shmf_iter *iter);
-bool shmfi_iter_retries(const struct shmf_iter *iter, int attempts);
 
 /* ---- desk.c: segments that go back to their workers --------------------------------------- */
 

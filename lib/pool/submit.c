@@ -40,13 +40,13 @@ int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t positio
 }
 
 /* Opens the task's own handles and makes sure that all workers can. 1, 0: not now, negative. */
-static int prepare_handles(struct shmf_pool *pool, const struct shmf_iter *iter,
-                           const struct shmf_task_input *input, struct parcel *parcel,
-                           struct shmf_error *err)
+static int prepare_handles(struct shmf_pool *pool, const struct shmfi_order *order,
+                           struct parcel *parcel, struct shmf_error *err)
 {
-    for (size_t i = 0; i < iter->n_handles; i++) {
-        bool need_fd = iter->handles[i].access == SHMF_COPY_ON_WRITE;
-        int rc = shmfi_pool_send_region(pool, iter->pins[i]->region, need_fd, err);
+    const struct shmf_task_input *input = &order->input;
+    for (size_t i = 0; i < order->n_shared; i++) {
+        bool need_fd = order->shared[i].access == SHMF_COPY_ON_WRITE;
+        int rc = shmfi_pool_send_region(pool, order->shared_pins[i]->region, need_fd, err);
         if (rc != 1)
             return rc;
     }
@@ -64,66 +64,66 @@ static int prepare_handles(struct shmf_pool *pool, const struct shmf_iter *iter,
     return 1;
 }
 
-static void fill_payload(uint8_t *payload, const struct shmf_iter *iter,
-                         const struct shmf_task_input *input)
+static void fill_payload(uint8_t *payload, const struct shmfi_order *order)
 {
+    const struct shmf_task_input *input = &order->input;
     if (input->arg_size)
         memcpy(payload, input->arg, input->arg_size);
     uint8_t *handles = payload + handles_offset(input->arg_size);
-    if (iter->n_handles)
-        memcpy(handles, iter->handles, iter->n_handles * sizeof *iter->handles);
+    if (order->n_shared)
+        memcpy(handles, order->shared, order->n_shared * sizeof *order->shared);
     if (input->n_handles)
-        memcpy(handles + iter->n_handles * sizeof *iter->handles, input->handles,
+        memcpy(handles + order->n_shared * sizeof *order->shared, input->handles,
                input->n_handles * sizeof *input->handles);
 }
 
 /* A payload too large for the slot travels in a segment. */
-static int spill(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmf_iter *iter,
-                 const struct shmf_task_input *input, uint64_t size, struct parcel *parcel,
-                 struct shmf_error *err)
+static int spill(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmfi_order *order,
+                 uint64_t size, struct parcel *parcel, struct shmf_error *err)
 {
     struct shmfi_segment *segment;
     int rc = shmfi_segment_new(size + SHMFI_BYTES_OFFSET, 0, &segment, err);
     if (rc)
         return rc;
     parcel->pins[parcel->n_pins++] = segment;
-    fill_payload((uint8_t *)segment->base + SHMFI_BYTES_OFFSET, iter, input);
+    fill_payload((uint8_t *)segment->base + SHMFI_BYTES_OFFSET, order);
     slot->spill = shmfi_segment_handle(segment, SHMF_KIND_BYTES);
     return shmfi_pool_send_region(pool, segment->region, false, err);
 }
 
-static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmf_iter *iter,
-                      const struct shmf_task_input *input, int64_t index, struct parcel *parcel,
+static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot,
+                      const struct shmfi_order *order, struct parcel *parcel,
                       struct shmf_error *err)
 {
-    size_t n_handles = iter->n_handles + input->n_handles;
-    slot->function = (uint64_t)(uintptr_t)iter->function;
-    slot->context = (uint64_t)(uintptr_t)iter->tasks.context;
-    slot->index = index;
-    slot->seed = shmfi_task_seed_of(iter->tasks.seed, index);
+    size_t n_handles = order->n_shared + order->input.n_handles;
+    slot->function = (uint64_t)(uintptr_t)order->function;
+    slot->context = (uint64_t)(uintptr_t)order->context;
+    slot->index = order->index;
+    slot->seed = order->seed;
     slot->attempt = 1;
     slot->n_handles = (uint32_t)n_handles;
-    slot->arg_size = input->arg_size;
+    slot->arg_size = order->input.arg_size;
     slot->spill = (struct shmf_handle){0};
-    uint64_t size = handles_offset(input->arg_size) + n_handles * sizeof(struct shmf_handle);
+    uint64_t size = handles_offset(order->input.arg_size) + n_handles * sizeof(struct shmf_handle);
     if (size > SHMFI_INLINE_PAYLOAD)
-        return spill(pool, slot, iter, input, size, parcel, err);
-    fill_payload(slot->payload, iter, input);
+        return spill(pool, slot, order, size, parcel, err);
+    fill_payload(slot->payload, order);
     return 1;
 }
 
-static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot, const struct shmf_iter *iter,
-                       const struct shmf_task_input *input, int64_t index, struct parcel *parcel,
+static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot,
+                       const struct shmfi_order *order, struct parcel *parcel,
                        struct shmf_error *err)
 {
-    if (input->n_handles || input->arg_size + iter->n_handles * sizeof(struct shmf_handle) + 16 >
-                                SHMFI_INLINE_PAYLOAD) {
+    const struct shmf_task_input *input = &order->input;
+    if (input->n_handles ||
+        input->arg_size + order->n_shared * sizeof(struct shmf_handle) + 16 > SHMFI_INLINE_PAYLOAD) {
         parcel->pins = shmfi_sys.malloc((input->n_handles + 1) * sizeof *parcel->pins);
         if (!parcel->pins)
             return shmfi_error(err, SHMF_E_NOMEM, "no memory to note a task's handles");
     }
-    int rc = prepare_handles(pool, iter, input, parcel, err);
-    return rc == 1 ? write_slot(pool, slot, iter, input, index, parcel, err) : rc;
+    int rc = prepare_handles(pool, order, parcel, err);
+    return rc == 1 ? write_slot(pool, slot, order, parcel, err) : rc;
 }
 
 /* Where a task may have to start again, its slot is kept as it was written: the claimant could
@@ -146,8 +146,8 @@ static int prepare_result(struct shmfi_job *job, struct shmf_error *err)
     return job->result ? 1 : shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
 }
 
-int shmfi_pool_submit(struct shmf_pool *pool, struct shmf_iter *iter, int64_t index,
-                      const struct shmf_task_input *input, struct shmf_error *err)
+int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
+                      struct shmf_error *err)
 {
     if (!pool->n_free)
         return 0;
@@ -155,8 +155,8 @@ int shmfi_pool_submit(struct shmf_pool *pool, struct shmf_iter *iter, int64_t in
     struct shmfi_slot *slot = &pool->board.slots[at];
     struct shmfi_job *job = &pool->jobs[at];
     struct parcel parcel = {0};
-    int rc = make_parcel(pool, slot, iter, input, index, &parcel, err);
-    if (rc == 1 && iter->attempts > 1)
+    int rc = make_parcel(pool, slot, order, &parcel, err);
+    if (rc == 1 && order->sink->attempts > 1)
         rc = keep_copy(job, slot, err);
     if (rc == 1)
         rc = prepare_result(job, err);
@@ -168,13 +168,26 @@ int shmfi_pool_submit(struct shmf_pool *pool, struct shmf_iter *iter, int64_t in
     job->busy = true;
     job->generation++;
     job->attempts = 1;
-    job->index = index;
-    job->iter = iter;
+    job->index = order->index;
+    job->sink = order->sink;
     job->pins = parcel.pins;
     job->n_pins = parcel.n_pins;
     job->serial = pool->serial++;
     shmfi_board_queue(&pool->board, at, job->generation);
     return 1;
+}
+
+void shmfi_pool_abandon(struct shmf_pool *pool, const struct shmfi_sink *sink)
+{
+    for (uint32_t slot = 0; pool->jobs && slot < pool->board.geometry.slots; slot++) {
+        struct shmfi_job *job = &pool->jobs[slot];
+        if (!job->busy || job->sink != sink)
+            continue;
+        if (shmfi_board_revoke(&pool->board, slot, job->generation))
+            shmfi_pool_release_slot(pool, slot);
+        else
+            job->sink = NULL;
+    }
 }
 
 void shmfi_pool_resubmit(struct shmf_pool *pool, uint32_t at)
@@ -198,7 +211,7 @@ void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
     job->pins = NULL;
     job->n_pins = 0;
     job->busy = false;
-    job->iter = NULL;
+    job->sink = NULL;
     pool->free_slots[pool->n_free++] = at;
 }
 

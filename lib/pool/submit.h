@@ -8,10 +8,28 @@
 int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t position,
               struct shmfi_segment **pin, struct shmf_error *err);
 
+/* A task to be queued. What it points to is copied, but for `shared_pins`, which the sink keeps
+ * alive as long as it has tasks. */
+struct shmfi_order {
+    struct shmfi_sink *sink;
+    shmf_task_fn function;
+    void *context;
+    int64_t index;
+    uint64_t seed;                     /* the task's own */
+    const struct shmf_handle *shared;  /* handles in front of the task's own ... */
+    struct shmfi_segment *const *shared_pins; /* ... whose segments are pinned already */
+    size_t n_shared;
+    struct shmf_task_input input;
+};
+
 /* 1: queued; 0: not now (no slot, or a worker's socket is full); negative: the task cannot be
  * submitted. Wakes nobody. */
-int shmfi_pool_submit(struct shmf_pool *pool, struct shmf_iter *iter, int64_t index,
-                      const struct shmf_task_input *input, struct shmf_error *err);
+int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
+                      struct shmf_error *err);
+
+/* Nobody waits for the sink's tasks any more: those that did not start are revoked, the others'
+ * results will be dropped when they come. */
+void shmfi_pool_abandon(struct shmf_pool *pool, const struct shmfi_sink *sink);
 
 /* Queues the job again, from its copy, for its next attempt. */
 void shmfi_pool_resubmit(struct shmf_pool *pool, uint32_t slot);
