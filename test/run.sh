@@ -65,7 +65,8 @@ build_lane() {
     clang) configure clang -DCMAKE_C_COMPILER=clang ;;
     asan) configure asan -DCMAKE_C_COMPILER=gcc -DSHMFRAME_SLOWNESS=3 \
         -DSHMFRAME_SANITIZE=address,undefined ;;
-    tsan) configure tsan -DCMAKE_C_COMPILER=clang -DSHMFRAME_SLOWNESS=5 -DSHMFRAME_SANITIZE=thread ;;
+    tsan) configure tsan -DCMAKE_C_COMPILER=clang -DSHMFRAME_SLOWNESS=5 \
+        -DSHMFRAME_SANITIZE=thread -DSHMFRAME_EXAMPLES=OFF ;;
     esac
     cmake --build "$build/$1" --parallel "$jobs"
 }
