@@ -33,13 +33,15 @@ static bool index_fits(const struct shmf_format_index *index, uint64_t n, uint64
                       sizeof(struct shmf_format_slot), size);
 }
 
+/* In 128 bits: the way to the last row may be longer than an int64 although both ends are one. */
 bool shmfi_format_range_fits(int64_t start, int64_t step, uint64_t n_rows)
 {
-    int64_t last;
     if (n_rows == 0)
         return true;
-    return n_rows <= INT64_MAX && !__builtin_mul_overflow((int64_t)(n_rows - 1), step, &last) &&
-           !__builtin_add_overflow(start, last, &last);
+    if (n_rows > INT64_MAX)
+        return false;
+    __int128 last = start + (__int128)(n_rows - 1) * step;
+    return last >= INT64_MIN && last <= INT64_MAX;
 }
 
 static const char *check_shape(const struct shmf_format_frame *h)

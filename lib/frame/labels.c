@@ -26,6 +26,12 @@ struct shmf_text shmf_frame_row_text(const struct shmf_frame *frame, int64_t row
     return frame ? text_at(&frame->row_labels.strings, row) : (struct shmf_text){NULL, 0};
 }
 
+/* The sum is an int64 (that was checked), the product need not be one: modulo 2^64 both are right. */
+static int64_t range_at(const struct shmf_format_frame *header, int64_t row)
+{
+    return (int64_t)((uint64_t)header->range_start + (uint64_t)row * (uint64_t)header->range_step);
+}
+
 int shmf_frame_row_number(const struct shmf_frame *frame, int64_t row, int64_t *number)
 {
     if (!frame || !number)
@@ -37,7 +43,7 @@ int shmf_frame_row_number(const struct shmf_frame *frame, int64_t row, int64_t *
     if (frame->header.row_labels == SHMF_ROWS_INT64)
         *number = frame->row_labels.numbers[row];
     else
-        *number = frame->header.range_start + row * frame->header.range_step;
+        *number = range_at(&frame->header, row);
     return SHMF_OK;
 }
 
