@@ -25,7 +25,7 @@ function(shmframe_test_properties name timeout slowness)
   math(EXPR limit "${timeout} * ${slowness}")
   math(EXPR deadline "${limit} - ${limit} / 5")
   set_tests_properties(${name} PROPERTIES TIMEOUT ${limit} ENVIRONMENT
-    "CMOCKA_TEST_ABORT=1;SHMF_TEST_SLOW=${slowness};SHMF_TEST_DEADLINE=${deadline};ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1;UBSAN_OPTIONS=print_stacktrace=1")
+    "CMOCKA_TEST_ABORT=1;SHMF_TEST_SLOW=${slowness};SHMF_TEST_DEADLINE=${deadline};ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:allocator_may_return_null=1;TSAN_OPTIONS=allocator_may_return_null=1;UBSAN_OPTIONS=print_stacktrace=1")
 endfunction()
 
 # shmframe_test(NAME COMMAND command... [TIMEOUT seconds] [PROCESSORS n] [LABELS label...]
