@@ -93,6 +93,7 @@ struct shmfi_sys shmfi_sys = {
     .fstat = sys_fstat,
     .getrlimit = sys_getrlimit,
     .getrandom = getrandom,
+    .sysinfo = sysinfo,
     .socketpair = socketpair,
     .sendmsg = sendmsg,
     .recvmsg = recvmsg,

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -35,6 +36,7 @@ struct shmfi_sys {
     int (*fstat)(int fd, struct stat *status);
     int (*getrlimit)(int resource, struct rlimit *limit);
     ssize_t (*getrandom)(void *buffer, size_t size, unsigned flags);
+    int (*sysinfo)(struct sysinfo *info);
     /* handle/ */
     int (*socketpair)(int domain, int type, int protocol, int fds[2]);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);

@@ -149,6 +149,21 @@ static void begin_header(const struct shmfi_live *live)
                      segment->generation, __ATOMIC_RELEASE);
 }
 
+/* Memfds know no limit but the killer of processes: what the machine cannot hold, whatever it
+ * gives up for it, must be refused here. */
+static int check_machine(const struct place *place, const struct request *request)
+{
+    struct sysinfo info;
+    if (place->missing < SHMFI_SINGLE_FROM || shmfi_sys.sysinfo(&info))
+        return 0;
+    uint64_t most = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+    if (shmfi_memory.reserved <= most && place->missing <= most - shmfi_memory.reserved)
+        return 0;
+    return shmfi_error(request->err, SHMF_E_NOSPC,
+                       "%llu bytes of shared memory: the machine has %llu in all",
+                       (unsigned long long)place->missing, (unsigned long long)most);
+}
+
 static int fill(const struct place *place, struct request *request, struct shmfi_live **result)
 {
     uint64_t obtained = 0;
@@ -178,7 +193,9 @@ static int fill(const struct place *place, struct request *request, struct shmfi
 static int take(struct place *place, struct request *request, struct shmfi_live **result)
 {
     bool is_new = !place->region;
-    int rc = is_new ? make_region(place, request) : 0;
+    int rc = check_machine(place, request);
+    if (!rc && is_new)
+        rc = make_region(place, request);
     if (rc)
         return rc;
     rc = fill(place, request, result);
