@@ -156,14 +156,26 @@ size_t test_count_named(const char *prefix)
     return named.count;
 }
 
-static bool none_named(void *prefix)
+struct so_many {
+    const char *prefix;
+    size_t count;
+};
+
+static bool are_so_many(void *context)
 {
-    return test_count_named(*(const char **)prefix) == 0;
+    const struct so_many *wanted = context;
+    return test_count_named(wanted->prefix) == wanted->count;
+}
+
+bool test_wait_named(const char *prefix, size_t count, double seconds)
+{
+    struct so_many wanted = {prefix, count};
+    return test_wait_until(seconds, are_so_many, &wanted);
 }
 
 bool test_none_named(const char *prefix, double seconds)
 {
-    return test_wait_until(seconds, none_named, &prefix);
+    return test_wait_named(prefix, 0, seconds);
 }
 
 pid_t test_find_named(const char *name)

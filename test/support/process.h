@@ -36,7 +36,9 @@ bool test_process_gone(pid_t pid, double seconds);
 /* How many of this test's processes run whose names begin with `prefix`? */
 size_t test_count_named(const char *prefix);
 
-/* Waits until none of them does. */
+/* Waits until exactly `count` of them do (processes take their names a moment after they start),
+ * or none. */
+bool test_wait_named(const char *prefix, size_t count, double seconds);
 bool test_none_named(const char *prefix, double seconds);
 
 /* The running process of this test with exactly this name; 0: none. */
