@@ -152,15 +152,20 @@ static inline void calls_restore(void)
         shmfi_sys = real_sys;
 }
 
+static inline bool is_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
+
 /* Page faults are counted differently where every access is instrumented. */
 static inline bool is_instrumented(void)
 {
-    const char *preload = getenv("LD_PRELOAD");
     const char *slow = getenv("SHMF_TEST_SLOW");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return true;
 #endif
-    return (preload && strstr(preload, "vgpreload")) || (slow && atof(slow) > 1);
+    return is_valgrind() || (slow && atof(slow) > 1);
 }
 
 #endif

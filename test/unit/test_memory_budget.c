@@ -72,9 +72,9 @@ static int tidy(void **state)
 {
     (void)state;
     calls_restore();
+    shmfi_memory_set_drop_hook(NULL, NULL);
     shmf_memory_trim(0);
     shmfi_memory_set_budget(NULL);
-    shmfi_memory_set_drop_hook(NULL, NULL);
     return reserved() || account.held;
 }
 
