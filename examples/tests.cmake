@@ -1,0 +1,32 @@
+# Every example runs in the suite, small, so that it cannot rot: it compares its own results and
+# says by its exit status whether all ways agree.
+foreach(name IN ITEMS hello_array hello_frame hello_pool)
+  shmframe_test(example.${name} TIMEOUT 20 LABELS example COMMAND ${SHMFRAME_PYTHON}
+    ${CMAKE_CURRENT_SOURCE_DIR}/common/check_output.py $<TARGET_FILE:${name}>
+    ${CMAKE_CURRENT_SOURCE_DIR}/${name}.c)
+endforeach()
+
+foreach(name IN LISTS workloads)
+  if(name STREQUAL topography)
+    continue()
+  endif()
+  shmframe_test(example.${name} TIMEOUT 30 PROCESSORS 2 LABELS example
+    COMMAND $<TARGET_FILE:${name}> --quick --workers=2)
+  shmframe_test(example.${name}.odd_sizes TIMEOUT 30 PROCESSORS 2 LABELS example
+    COMMAND $<TARGET_FILE:${name}> --rows=37 --columns=23 --tasks=7 --workers=3)
+endforeach()
+set(etopo /usr/share/ferret-vis/data/etopo5.cdf)
+if(NETCDF_FOUND AND EXISTS ${etopo})
+  shmframe_test(example.topography TIMEOUT 60 PROCESSORS 2 LABELS example
+    COMMAND $<TARGET_FILE:topography> --quick --workers=2
+    --image=${CMAKE_CURRENT_BINARY_DIR}/topography_quick.png)
+endif()
+
+# The convolution against scipy.ndimage.convolve, on the same bytes.
+shmframe_test(numeric.convolve_as_scipy TIMEOUT 120 PROCESSORS 2 LABELS "numeric"
+  COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/numeric/convolve_as_scipy.py
+  $<TARGET_FILE:convolve>)
+if(SHMFRAME_LANE)
+  set(lane ${SHMFRAME_LANE}/)
+endif()
+set_tests_properties(${lane}numeric.convolve_as_scipy PROPERTIES SKIP_RETURN_CODE 77)
