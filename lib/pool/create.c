@@ -205,14 +205,10 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
     return rc ? rc : await_workers(pool, err);
 }
 
-static void stop(struct shmf_pool *pool)
+/* The supervisor closes its end when all workers are reaped and it ends itself; it is gone a moment
+ * later, which its pidfd tells (without one, as under Valgrind, that moment is not waited for). */
+static void await_end(struct shmf_pool *pool, int pidfd)
 {
-    atomic_store_explicit(&pool->board.header->stopping, 1, memory_order_seq_cst);
-    shmfi_wake_some(&pool->board, UINT32_MAX);
-    struct shmfi_control order = {.type = SHMFI_CONTROL_STOP};
-    if (pool->control < 0 || shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL) < 0)
-        return;
-    /* The supervisor closes its end when all workers are reaped and it ends itself. */
     uint64_t deadline = shmfi_now() + STOP_MS * UINT64_C(1000000);
     while (!pool->supervisor_gone) {
         if (shmfi_now() > deadline && pool->supervisor > 0)
@@ -221,6 +217,23 @@ static void stop(struct shmf_pool *pool)
         shmfi_sys.poll(&fd, 1, 1000);
         shmfi_pool_read_control(pool);
     }
+    struct pollfd end = {pidfd, POLLIN, 0};
+    if (pidfd >= 0)
+        shmfi_sys.poll(&end, 1, STOP_MS);
+}
+
+static void stop(struct shmf_pool *pool)
+{
+    atomic_store_explicit(&pool->board.header->stopping, 1, memory_order_seq_cst);
+    shmfi_wake_some(&pool->board, UINT32_MAX);
+    int pidfd = -1;
+    if (pool->supervisor > 0 && !pool->supervisor_gone)
+        pidfd = shmfi_sys.pidfd_open(pool->supervisor, 0);
+    struct shmfi_control order = {.type = SHMFI_CONTROL_STOP};
+    if (pool->control >= 0 && shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL) >= 0)
+        await_end(pool, pidfd);
+    if (pidfd >= 0)
+        shmfi_sys.close(pidfd);
 }
 
 struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct shmf_error *err)
