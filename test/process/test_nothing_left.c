@@ -56,6 +56,13 @@ static bool is_right(struct shmf_result *result)
                                  (uint64_t)shmf_result_index(result)) < 0;
 }
 
+/* When shmf_pool_free() returns, processes are gone, not just going. (Under Valgrind, which lacks
+ * pidfds, the supervisor may be in its last moment.) */
+static bool processes_are_gone(void)
+{
+    return test_slowness() > 1 ? test_none_named("shmf-", 1) : test_count_named("shmf-") == 0;
+}
+
 /* ---- the application ends properly -------------------------------------------------------- */
 
 static void test_a_pool_that_was_used_and_freed_leaves_nothing(void **state)
@@ -75,7 +82,7 @@ static void test_a_pool_that_was_used_and_freed_leaves_nothing(void **state)
     assert_int_equal(n, 20);
     shmf_iter_free(iter);
     shmf_pool_free(pool);
-    assert_int_equal(test_count_named("shmf-"), 0);
+    assert_true(processes_are_gone());
 }
 
 static void test_a_pool_freed_in_the_middle_leaves_nothing_but_results(void **state)
@@ -87,7 +94,7 @@ static void test_a_pool_freed_in_the_middle_leaves_nothing_but_results(void **st
     struct shmf_error err = {0};
     assert_int_equal(shmf_iter_next(iter, &result, &err), 1);
     shmf_pool_free(pool);
-    assert_int_equal(test_count_named("shmf-"), 0);
+    assert_true(processes_are_gone());
     assert_true(is_right(result));
     shmf_result_free(result);
     shmf_iter_free(iter);
@@ -125,7 +132,8 @@ static int work_until_killed(void *pipe_end)
     shmf_result_free(result);
     while (shmf_iter_next(iter, &result, &err) > 0)
         shmf_result_free(result);
-    return 2;
+    for (;;) /* the supervisor was killed first; our turn comes */
+        pause();
 }
 
 static pid_t start_application(void)
