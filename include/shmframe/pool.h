@@ -99,6 +99,8 @@ struct shmf_imap_options {
                              the pool's window. The consumer sets the pace. */
     int attempts;         /* > 1: tasks are idempotent; one whose worker died starts again, up to
                              this many attempts in all */
+    double deadline_seconds; /* > 0: a task that runs longer is ended with its worker, and fails
+                                with SHMF_E_TIMEOUT (not in an inline pool) */
     const char *progress; /* title of a progress bar on stderr (only on a terminal); NULL: none */
     int progress_always;  /* nonzero: print the bar even when stderr is no terminal */
     shmf_progress_fn progress_fn; /* called as results complete, at most ten times a second and

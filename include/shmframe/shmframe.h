@@ -8,6 +8,7 @@
 #include <shmframe/dtype.h>
 #include <shmframe/error.h>
 #include <shmframe/frame.h>
+#include <shmframe/future.h>
 #include <shmframe/handle.h>
 #include <shmframe/memory.h>
 #include <shmframe/pool.h>

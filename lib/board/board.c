@@ -223,13 +223,20 @@ uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
         if (!try_claim(board, me, ticket))
             continue;
         me->cursor = at + 1;
-        atomic_store_explicit(&board->lines[me->worker].current, ticket, memory_order_relaxed);
         if (at % 8 == 0)
             atomic_store_explicit(&board->header->hint, at + 1, memory_order_relaxed);
         return ticket;
     }
     me->cursor = tail;
     return SHMFI_NO_TICKET;
+}
+
+void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket,
+                       uint64_t now)
+{
+    struct shmfi_line *line = &board->lines[me->worker];
+    atomic_store_explicit(&line->started, now, memory_order_relaxed);
+    atomic_store_explicit(&line->current, ticket, memory_order_release);
 }
 
 struct shmfi_record *shmfi_board_record(struct shmfi_board *board, const struct shmfi_claimer *me)

@@ -77,6 +77,10 @@ void shmfi_board_join(struct shmfi_board *board, struct shmfi_claimer *me, uint3
 /* Claims the oldest queued task; its ticket, or SHMFI_NO_TICKET. */
 uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me);
 
+/* Says on the board which task runs, for the supervisor to see. */
+void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket,
+                       uint64_t now);
+
 /* Could there be something to claim? For use while waiting: one load. */
 bool shmfi_board_has_news(const struct shmfi_board *board, const struct shmfi_claimer *me);
 

@@ -75,6 +75,7 @@ struct shmfi_board_header {
     _Atomic uint64_t oldest;  /* ticket of the task that the consumer waits for, ~0: none */
     _Atomic uint64_t caller;  /* bytes of results in the caller's hands */
     _Atomic uint32_t stopping; /* nonzero: workers that find nothing to do exit */
+    _Atomic uint32_t deadlines; /* tasks on the board that have one; the supervisor watches then */
 
     /* Application 0 -> 1 before it parks; 1 -> 0 by CAS by whoever will write the eventfd, or by
      * the application when it wakes. A worker that dies between CAS and write loses the wake-up:
@@ -99,7 +100,10 @@ struct shmfi_line {
     _Atomic uint64_t mail;        /* messages that it sent over its socket */
     _Atomic uint64_t held;        /* bytes of its regions, those it is about to obtain included */
     _Atomic uint64_t wanted;      /* bytes that it waits for; 0: it does not */
-    _Atomic uint64_t current;     /* ticket that it runs, ~0: none */
+    _Atomic uint64_t current;     /* ticket that it runs, ~0: none; cleared before `done` grows, so
+                                     that whoever sees it in a stopped worker may end that task */
+    _Atomic uint64_t started;     /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
+                                     that has a deadline; stored before `current` */
 
     /* the application */
     alignas(SHMFI_LINE) _Atomic uint64_t returned; /* return entries written; release */
@@ -125,7 +129,8 @@ struct shmfi_slot {
     uint32_t n_handles;
     uint64_t arg_size;
     struct shmf_handle spill; /* region 0: the payload is inline */
-    uint8_t unused[24];
+    uint64_t deadline;        /* ns that the task may run; 0: no limit */
+    uint8_t unused[16];
     alignas(16) uint8_t payload[SHMFI_INLINE_PAYLOAD];
 };
 

@@ -14,7 +14,7 @@ static const char *check_elements(const struct shmf_format_array *h)
 {
     const struct shmfi_dtype_info *info = shmfi_dtype_info(h->dtype);
     uint64_t elements = 1, end = info->size;
-    bool empty = false, overflow = false;
+    bool empty = false, too_many = false, too_far = false;
     for (uint32_t d = 0; d < SHMF_FORMAT_MAX_DIMS; d++) {
         uint64_t step;
         if (h->shape[d] < 0 || (d >= h->n_dims && h->shape[d]))
@@ -27,13 +27,13 @@ static const char *check_elements(const struct shmf_format_array *h)
         empty |= h->shape[d] == 0;
         if (h->shape[d] == 0)
             continue;
-        overflow |= !shmfi_mul(elements, (uint64_t)h->shape[d], &elements) ||
-                    !shmfi_mul((uint64_t)h->shape[d] - 1, (uint64_t)h->strides[d], &step) ||
-                    !shmfi_add(end, step, &end);
+        too_many |= !shmfi_mul(elements, (uint64_t)h->shape[d], &elements);
+        too_far |= !shmfi_mul((uint64_t)h->shape[d] - 1, (uint64_t)h->strides[d], &step) ||
+                   !shmfi_add(end, step, &end);
     }
-    if (overflow || elements > INT64_MAX)
+    if (too_many || elements > INT64_MAX)
         return "shape";
-    return empty || end <= h->data_size ? NULL : "strides";
+    return !too_far && (empty || end <= h->data_size) ? NULL : "strides";
 }
 
 static const char *check_fields(const struct shmf_format_array *h)
@@ -42,7 +42,8 @@ static const char *check_fields(const struct shmf_format_array *h)
         return "dtype";
     if (h->n_dims < 1 || h->n_dims > SHMF_FORMAT_MAX_DIMS)
         return "n_dims";
-    if (h->data_offset % SHMFI_BUFFER_ALIGNMENT != 0 || h->data_offset < h->header.header_size)
+    if (h->data_offset % SHMFI_BUFFER_ALIGNMENT != 0 || h->data_offset < h->header.header_size ||
+        h->data_offset > h->header.total_size)
         return "data_offset";
     if (!shmfi_inside(h->data_offset, h->data_size, h->header.total_size))
         return "data_size";

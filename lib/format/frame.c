@@ -51,7 +51,8 @@ static const char *check_shape(const struct shmf_format_frame *h)
         return "n_rows";
     if (h->n_columns > INT64_MAX)
         return "n_columns";
-    if (h->body_offset % SHMFI_BUFFER_ALIGNMENT != 0 || h->body_offset < h->header.header_size)
+    if (h->body_offset % SHMFI_BUFFER_ALIGNMENT != 0 || h->body_offset < h->header.header_size ||
+        h->body_offset > size)
         return "body_offset";
     if (h->body_size % SHMFI_BUFFER_ALIGNMENT != 0 ||
         !shmfi_inside(h->body_offset, h->body_size, size))

@@ -129,6 +129,8 @@ static void free_parts(struct shmf_pool *pool)
         shmfi_sys.close(pool->eventfd);
     if (pool->control >= 0)
         shmfi_sys.close(pool->control);
+    if (pool->epoll >= 0)
+        shmfi_sys.close(pool->epoll);
     if (pool->board_memory)
         shmfi_sys.munmap(pool->board_memory, pool->board_size);
     shmfi_sys.free(pool->free_slots);
@@ -249,7 +251,8 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
         return NULL;
     }
     pool->epoch = shmfi_process_epoch();
-    pool->control = pool->eventfd = -1;
+    pool->control = pool->eventfd = pool->epoll = -1;
+    pool->backlog_end = &pool->backlog;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->harvested, NULL);
     apply_options(pool, options);
@@ -286,6 +289,7 @@ void shmf_pool_free(struct shmf_pool *pool)
     pool->closed = true;
     while (pool->iters)
         shmfi_iter_detach(pool->iters);
+    shmfi_futures_detach(pool);
     if (!pool->is_inline)
         stop(pool);
     pthread_mutex_unlock(&pool->lock);

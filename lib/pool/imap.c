@@ -42,6 +42,9 @@ static int check_options(const struct shmf_pool *pool, const struct shmf_imap_op
     if (options->window < 0 || (uint32_t)options->window > pool->window)
         return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%u, the pool's",
                            options->window, pool->window);
+    if (!(options->deadline_seconds >= 0 && options->deadline_seconds <= SHMFI_LONGEST_SECONDS))
+        return shmfi_error(err, SHMF_E_INVAL, "options.deadline_seconds: not in 0..%lld",
+                           (long long)SHMFI_LONGEST_SECONDS);
     if (options->attempts < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
     return SHMF_OK;
@@ -89,6 +92,7 @@ static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
     iter->tasks = *tasks;
     iter->sink.deliver = shmfi_iter_deliver;
     iter->sink.attempts = options->attempts ? options->attempts : 1;
+    iter->deadline = (uint64_t)(options->deadline_seconds * 1e9);
     iter->unordered = options->unordered != 0;
     iter->window = window_of(pool, options);
     iter->ready = shmfi_sys.calloc(iter->window, sizeof *iter->ready);

@@ -1,6 +1,5 @@
 /* Inline mode: the next task runs in the application when its result is asked for. */
 #include "base/error.h"
-#include "pool/iter_internal.h"
 #include "pool/submit.h"
 #include "pool/task_internal.h"
 
@@ -38,34 +37,30 @@ static void settle(const struct shmf_task *task, struct shmf_result *result)
         memcpy(result->bytes, task->bytes, task->size);
 }
 
-int shmfi_iter_run_inline(struct shmf_iter *iter, struct shmf_error *err)
+int shmfi_run_inline(const struct shmfi_order *order, struct shmf_error *err)
 {
-    struct shmf_task_input input;
-    int rc = shmfi_iter_peek(iter, &input, err);
-    if (rc == 1)
-        rc = check_handles(&input, err) ? err->code : 1;
-    if (rc != 1)
+    int rc = check_handles(&order->input, err);
+    if (rc)
         return rc;
     struct shmf_result *result = shmfi_result_new();
     if (!result)
         return shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
     struct shmf_task task = {
-        .arg = input.arg,
-        .arg_size = input.arg_size,
-        .shared = iter->handles,
-        .n_shared = iter->n_handles,
-        .own = input.handles,
-        .n_own = input.n_handles,
-        .index = iter->submitted,
-        .seed = shmfi_task_seed_of(iter->tasks.seed, iter->submitted),
+        .arg = order->input.arg,
+        .arg_size = order->input.arg_size,
+        .shared = order->shared,
+        .n_shared = order->n_shared,
+        .own = order->input.handles,
+        .n_own = order->input.n_handles,
+        .index = order->index,
+        .seed = order->seed,
         .attempt = 1,
         .worker = -1,
     };
-    shmfi_iter_advance(iter);
-    shmfi_task_run(&task, iter->function, iter->tasks.context);
+    shmfi_task_run(&task, order->function, order->context);
     settle(&task, result);
     shmfi_task_clean(&task);
     shmfi_sys.free(task.deferred);
-    iter->sink.deliver(&iter->sink, result);
+    order->sink->deliver(order->sink, result);
     return 1;
 }

@@ -8,12 +8,9 @@
 
 #include <string.h>
 
-#define FIRST_WAIT_MS 1
-#define LAST_WAIT_MS  64
-
 /* ---- tasks in ----------------------------------------------------------------------------- */
 
-int shmfi_iter_peek(struct shmf_iter *iter, struct shmf_task_input *input, struct shmf_error *err)
+static int peek(struct shmf_iter *iter, struct shmf_task_input *input, struct shmf_error *err)
 {
     const struct shmf_tasks *tasks = &iter->tasks;
     *input = (struct shmf_task_input){0};
@@ -47,12 +44,6 @@ int shmfi_iter_peek(struct shmf_iter *iter, struct shmf_task_input *input, struc
     return 1;
 }
 
-void shmfi_iter_advance(struct shmf_iter *iter)
-{
-    iter->have_input = false;
-    iter->submitted++;
-}
-
 static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
 {
     if (iter->submitted - iter->taken >= iter->window)
@@ -66,12 +57,16 @@ static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
         .shared = iter->handles,
         .shared_pins = iter->pins,
         .n_shared = iter->n_handles,
+        .deadline = iter->deadline,
     };
-    int rc = shmfi_iter_peek(iter, &order.input, err);
+    int rc = peek(iter, &order.input, err);
     if (rc == 1)
-        rc = shmfi_pool_submit(iter->pool, &order, err);
-    if (rc == 1)
-        shmfi_iter_advance(iter);
+        rc = iter->pool->is_inline ? shmfi_run_inline(&order, err)
+                                   : shmfi_pool_submit(iter->pool, &order, err);
+    if (rc == 1) {
+        iter->have_input = false;
+        iter->submitted++;
+    }
     return rc;
 }
 
@@ -118,58 +113,6 @@ static struct shmf_result *take(struct shmf_iter *iter)
     return result;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------ */
-
-/* Tells workers which task the consumer waits for: it may exceed the byte budget, because the
- * memory that others hold comes free only after it. SHMFI_NO_TICKET: none is on the board. */
-static uint64_t announce_oldest(struct shmf_iter *iter)
-{
-    struct shmf_pool *pool = iter->pool;
-    uint64_t oldest = SHMFI_NO_TICKET, serial = UINT64_MAX;
-    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
-        const struct shmfi_job *job = &pool->jobs[slot];
-        if (job->busy && job->sink == &iter->sink && job->serial < serial) {
-            serial = job->serial;
-            oldest = shmfi_ticket(slot, job->generation);
-        }
-    }
-    atomic_store_explicit(&pool->board.header->oldest, oldest, memory_order_relaxed);
-    return oldest;
-}
-
-/* Does the task that the consumer waits for lack memory that only the caller can give back? */
-static bool blocked_by_caller(struct shmf_iter *iter)
-{
-    struct shmf_pool *pool = iter->pool;
-    uint64_t oldest = announce_oldest(iter);
-    uint64_t caller = shmfi_desk_caller_bytes(pool);
-    for (uint32_t w = 0; w < pool->n_workers && caller; w++) {
-        const struct shmfi_line *line = &pool->board.lines[w];
-        uint64_t wanted = atomic_load_explicit(&line->wanted, memory_order_relaxed);
-        if (!wanted)
-            continue;
-        shmfi_wake(&pool->board, w); /* it may be the oldest now */
-        if (atomic_load_explicit(&line->current, memory_order_relaxed) == oldest &&
-            (caller > pool->board.budget || wanted > pool->board.budget - caller))
-            return true;
-    }
-    return false;
-}
-
-static int wait_for_news(struct shmf_iter *iter, int *wait_ms)
-{
-    struct shmf_pool *pool = iter->pool;
-    bool only_caller = blocked_by_caller(iter);
-    shmfi_desk_flush(pool);
-    shmfi_pool_wait(pool, *wait_ms);
-    shmfi_pool_read_control(pool);
-    if (*wait_ms >= LAST_WAIT_MS)
-        shmfi_pool_rescan(pool);
-    else
-        *wait_ms *= 2;
-    return only_caller && blocked_by_caller(iter) ? SHMF_E_NOSPC : SHMF_OK;
-}
-
 /* ---- the call ----------------------------------------------------------------------------- */
 
 static int finished(struct shmf_iter *iter, struct shmf_error *err)
@@ -194,9 +137,9 @@ static bool all_taken(const struct shmf_iter *iter)
 static int next_locked(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
 {
     struct shmf_pool *pool = iter->pool;
-    int wait_ms = FIRST_WAIT_MS;
+    int wait_ms = SHMFI_FIRST_WAIT_MS;
     for (;;) {
-        int harvested = shmfi_pool_harvest(pool, err);
+        int harvested = shmfi_pool_advance(pool, err);
         fill(iter);
         *result = take(iter);
         if (*result) {
@@ -213,18 +156,15 @@ static int next_locked(struct shmf_iter *iter, struct shmf_result **result, stru
         shmfi_progress_show(&iter->progress);
         if (harvested)
             continue;
-        if (wait_for_news(iter, &wait_ms))
-            return shmfi_error(err, SHMF_E_NOSPC,
-                               "the budget of %llu bytes is held by results that the caller has "
-                               "not freed (%llu bytes)",
-                               (unsigned long long)pool->board.budget,
-                               (unsigned long long)shmfi_desk_caller_bytes(pool));
+        int rc = shmfi_pool_await(pool, &iter->sink, &wait_ms, err);
+        if (rc)
+            return rc;
     }
 }
 
 static int next_inline(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
 {
-    int rc = iter->submitted > iter->taken ? 1 : shmfi_iter_run_inline(iter, &iter->producer_why);
+    int rc = iter->submitted > iter->taken ? 1 : submit_one(iter, &iter->producer_why);
     if (rc < 0) {
         iter->ended = true;
         iter->producer_error = rc;

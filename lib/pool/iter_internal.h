@@ -13,6 +13,7 @@ struct shmf_iter {
 
     shmf_task_fn function;
     struct shmf_tasks tasks;
+    uint64_t deadline;            /* ns for each task; 0: none */
     bool unordered;
 
     struct shmf_handle *handles;  /* those that all tasks share ... */
@@ -33,13 +34,6 @@ struct shmf_iter {
     int64_t arrived;              /* results that came in */
     struct shmfi_progress progress;
 };
-
-/* In an inline pool: runs the next task here. 1, 0 (no more) or negative. */
-int shmfi_iter_run_inline(struct shmf_iter *iter, struct shmf_error *err);
-
-/* The next task, without taking it from the iterator. 1, 0 (no more), or a negative status. */
-int shmfi_iter_peek(struct shmf_iter *iter, struct shmf_task_input *input, struct shmf_error *err);
-void shmfi_iter_advance(struct shmf_iter *iter);
 
 /* Its sink's deliver(). */
 void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result);

@@ -25,7 +25,9 @@ void shmfi_pool_break(struct shmf_pool *pool, const char *format, ...)
 
 void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker)
 {
-    struct shmfi_control kill = {SHMFI_CONTROL_KILL, worker, pool->members[worker].incarnation, 0};
+    struct shmfi_control kill = {.type = SHMFI_CONTROL_KILL,
+                                 .worker = worker,
+                                 .incarnation = pool->members[worker].incarnation};
     shmfi_fdpass_send(pool->control, &kill, sizeof kill, -1, NULL);
 }
 
@@ -71,16 +73,24 @@ static void describe(struct shmf_failure *failure, int worker, pid_t pid, int st
 }
 
 /* The task that the dead worker had claimed: start it again, or report. */
-static void settle(struct shmf_pool *pool, uint32_t slot, uint32_t worker, int status)
+static void settle(struct shmf_pool *pool, uint32_t slot, const struct shmfi_control *message)
 {
     struct shmfi_job *job = &pool->jobs[slot];
-    if (job->sink && job->attempts < job->sink->attempts) {
+    uint32_t worker = message->worker;
+    bool wanted = message->reason && message->ticket == shmfi_ticket(slot, job->generation);
+    if (!wanted && job->sink && job->attempts < job->sink->attempts) {
         pool->stats.tasks_retried++;
         shmfi_pool_resubmit(pool, slot);
         return;
     }
     struct shmf_failure failure = {.attempts = job->attempts};
-    describe(&failure, (int)worker, pool->members[worker].pid, status);
+    describe(&failure, (int)worker, pool->members[worker].pid, (int)message->value);
+    if (wanted) {
+        failure.code = message->reason;
+        snprintf(failure.message, sizeof failure.message, "the task was ended with its worker: %s",
+                 message->reason == SHMF_E_TIMEOUT ? "it ran longer than its deadline"
+                                                   : "it was cancelled");
+    }
     shmfi_pool_fail_job(pool, slot, &failure);
 }
 
@@ -118,7 +128,7 @@ static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
             shmfi_board_claimant(&pool->board, slot, job->generation) != member->incarnation)
             continue;
         had_task = true;
-        settle(pool, slot, worker, status);
+        settle(pool, slot, message);
     }
     pool->stats.workers_died++;
     count_barren(pool, member, had_task, status);

@@ -12,7 +12,9 @@ enum shmfi_control_type {
     SHMFI_CONTROL_NOT_SPAWNED, /* to it: fork failed, value = errno; will be tried again */
     SHMFI_CONTROL_EXITED,      /* to it: the worker is dead and reaped, value = wait status */
     SHMFI_CONTROL_STOP,        /* to the supervisor: end all workers, then itself */
-    SHMFI_CONTROL_KILL         /* to it: SIGKILL that incarnation, if it still runs */
+    SHMFI_CONTROL_KILL,        /* to it: SIGKILL that incarnation, if it still runs */
+    SHMFI_CONTROL_CANCEL,      /* to it: the same, but only while it runs the task `ticket` */
+    SHMFI_CONTROL_WATCH        /* to it: there are tasks with deadlines on the board */
 };
 
 struct shmfi_control {
@@ -20,6 +22,9 @@ struct shmfi_control {
     uint32_t worker;
     uint64_t incarnation;
     int64_t value;
+    uint64_t ticket;   /* EXITED: the task for whose sake the supervisor ended the worker */
+    int32_t reason;    /* ... SHMF_E_TIMEOUT or SHMF_E_CANCELLED; 0: it died of itself */
+    uint32_t unused;
 };
 
 /* Worker <-> application, about regions. */

@@ -43,6 +43,7 @@ struct shmfi_sink {
 /* A task in a slot. `sink` is NULL when nobody waits for the result any more. */
 struct shmfi_job {
     bool busy;
+    bool has_deadline;
     uint32_t generation; /* of the slot's current or next task */
     int attempts;
     int64_t index;
@@ -86,6 +87,9 @@ struct shmf_pool {
     uint64_t serial;
 
     struct shmf_iter *iters;
+    struct shmf_future *futures;             /* all */
+    struct shmf_future *backlog, **backlog_end; /* those that wait for a slot, oldest first */
+    int epoll; /* of shmf_pool_fd, -1: nobody asked */
     struct shmf_pool_stats stats;
 
     /* the desk's */
@@ -143,11 +147,24 @@ void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shm
 
 /* ---- wait.c ------------------------------------------------------------------------------- */
 
-/* Waits until something may have happened, at most `timeout_ms`, with pool.lock released. */
-void shmfi_pool_wait(struct shmf_pool *pool, int timeout_ms);
+#define SHMFI_FIRST_WAIT_MS 1
 
-/* Mends lost wake-ups and a wrong hint; for when nothing has happened for long. */
-void shmfi_pool_rescan(struct shmf_pool *pool);
+/* A shmfi_ready_fn: did any worker publish? Needs no lock. */
+bool shmfi_pool_has_news(void *pool);
+
+/* Waits, with pool.lock released meanwhile, until something may have happened that matters to the
+ * sink, at most *wait_ms, which grows from call to call. SHMF_E_NOSPC: its oldest task waits for
+ * memory that only the caller can give back. */
+int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int *wait_ms,
+                     struct shmf_error *err);
+
+/* ---- future.c ----------------------------------------------------------------------------- */
+
+/* Harvests, and queues what waits for a slot. As shmfi_pool_harvest. */
+int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err);
+
+/* The pool goes: futures keep the results that they have. */
+void shmfi_futures_detach(struct shmf_pool *pool);
 
 /* ---- iter.c ------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* From a task to a queued slot. */
 #include "base/error.h"
 #include "base/sys.h"
+#include "handle/fdpass.h"
 #include "pool/iter_internal.h"
 #include "pool/submit.h"
 #include "pool/task_internal.h"
@@ -104,6 +105,7 @@ static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot,
     slot->n_handles = (uint32_t)n_handles;
     slot->arg_size = order->input.arg_size;
     slot->spill = (struct shmf_handle){0};
+    slot->deadline = order->deadline;
     uint64_t size = handles_offset(order->input.arg_size) + n_handles * sizeof(struct shmf_handle);
     if (size > SHMFI_INLINE_PAYLOAD)
         return spill(pool, slot, order, size, parcel, err);
@@ -146,6 +148,16 @@ static int prepare_result(struct shmfi_job *job, struct shmf_error *err)
     return job->result ? 1 : shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
 }
 
+/* The supervisor looks at the clock while tasks with deadlines are on the board. */
+static void watch(struct shmf_pool *pool, struct shmfi_job *job)
+{
+    job->has_deadline = true;
+    if (atomic_fetch_add_explicit(&pool->board.header->deadlines, 1, memory_order_release))
+        return;
+    struct shmfi_control order = {.type = SHMFI_CONTROL_WATCH};
+    shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL);
+}
+
 int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
                       struct shmf_error *err)
 {
@@ -173,6 +185,8 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
     job->pins = parcel.pins;
     job->n_pins = parcel.n_pins;
     job->serial = pool->serial++;
+    if (order->deadline)
+        watch(pool, job);
     shmfi_board_queue(&pool->board, at, job->generation);
     return 1;
 }
@@ -207,6 +221,9 @@ void shmfi_pool_resubmit(struct shmf_pool *pool, uint32_t at)
 void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
 {
     struct shmfi_job *job = &pool->jobs[at];
+    if (job->has_deadline)
+        atomic_fetch_sub_explicit(&pool->board.header->deadlines, 1, memory_order_relaxed);
+    job->has_deadline = false;
     drop_pins(job->pins, job->n_pins);
     job->pins = NULL;
     job->n_pins = 0;

@@ -4,6 +4,9 @@
 
 #include "pool/pool_internal.h"
 
+/* Deadlines and time-outs, at most: 100 years. */
+#define SHMFI_LONGEST_SECONDS 3155760000
+
 /* Takes a reference to what the handle names; on failure the message says `what`[`position`]. */
 int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t position,
               struct shmfi_segment **pin, struct shmf_error *err);
@@ -19,6 +22,7 @@ struct shmfi_order {
     const struct shmf_handle *shared;  /* handles in front of the task's own ... */
     struct shmfi_segment *const *shared_pins; /* ... whose segments are pinned already */
     size_t n_shared;
+    uint64_t deadline;                 /* ns; 0: none */
     struct shmf_task_input input;
 };
 
@@ -26,6 +30,9 @@ struct shmfi_order {
  * submitted. Wakes nobody. */
 int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
                       struct shmf_error *err);
+
+/* In an inline pool: runs the task here and delivers its result. 1, or negative: it cannot run. */
+int shmfi_run_inline(const struct shmfi_order *order, struct shmf_error *err);
 
 /* Nobody waits for the sink's tasks any more: those that did not start are revoked, the others'
  * results will be dropped when they come. */

@@ -1,12 +1,15 @@
 /* How the application waits: it spins a little, then sleeps in one poll of the eventfd that
  * workers ring and of the supervisor's socket. With several threads, one sleeps for all. */
+#include "base/error.h"
 #include "base/sys.h"
 #include "pool/pool_internal.h"
 
 #include <errno.h>
 
+#define LAST_WAIT_MS 64
+
 /* Looks at shared words and at `got` only, so it needs no lock. */
-static bool has_news(void *context)
+bool shmfi_pool_has_news(void *context)
 {
     const struct shmf_pool *pool = context;
     for (uint32_t w = 0; w < pool->n_workers; w++)
@@ -19,7 +22,7 @@ static bool has_news(void *context)
 static void sleep_in_poll(struct shmf_pool *pool, int timeout_ms)
 {
     struct pollfd fds[] = {{pool->eventfd, POLLIN, 0}, {pool->control, POLLIN, 0}};
-    if (!shmfi_app_sleeps(&pool->board, has_news, pool))
+    if (!shmfi_app_sleeps(&pool->board, shmfi_pool_has_news, pool))
         return;
     shmfi_sys.poll(fds, 2, timeout_ms);
     shmfi_app_awake(&pool->board);
@@ -29,7 +32,8 @@ static void sleep_in_poll(struct shmf_pool *pool, int timeout_ms)
             continue;
 }
 
-void shmfi_pool_wait(struct shmf_pool *pool, int timeout_ms)
+/* With pool.lock released meanwhile. */
+static void wait_unlocked(struct shmf_pool *pool, int timeout_ms)
 {
     if (pool->parked) {
         pthread_cond_wait(&pool->harvested, &pool->lock);
@@ -37,7 +41,7 @@ void shmfi_pool_wait(struct shmf_pool *pool, int timeout_ms)
     }
     pool->parked = true;
     pthread_mutex_unlock(&pool->lock);
-    if (!shmfi_spin(&pool->spinner, has_news, pool))
+    if (!shmfi_spin(&pool->spinner, shmfi_pool_has_news, pool))
         sleep_in_poll(pool, timeout_ms);
     pthread_mutex_lock(&pool->lock);
     pool->parked = false;
@@ -47,7 +51,7 @@ void shmfi_pool_wait(struct shmf_pool *pool, int timeout_ms)
 /* Nothing happened for long. If tasks are queued while workers sleep, a wake-up was lost (its
  * author died or was stopped between two instructions) or the hint on the board is wrong: queue
  * these tasks again and wake. */
-void shmfi_pool_rescan(struct shmf_pool *pool)
+static void rescan(struct shmf_pool *pool)
 {
     bool asleep = false;
     for (uint32_t w = 0; w < pool->n_workers && !asleep; w++)
@@ -63,4 +67,59 @@ void shmfi_pool_rescan(struct shmf_pool *pool)
         }
     }
     shmfi_wake_some(&pool->board, queued);
+}
+
+/* Tells workers which task the consumer waits for: it may exceed the byte budget, because the
+ * memory that others hold comes free only after it. SHMFI_NO_TICKET: none is on the board. */
+static uint64_t announce_oldest(struct shmf_pool *pool, const struct shmfi_sink *sink)
+{
+    uint64_t oldest = SHMFI_NO_TICKET, serial = UINT64_MAX;
+    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
+        const struct shmfi_job *job = &pool->jobs[slot];
+        if (job->busy && job->sink == sink && job->serial < serial) {
+            serial = job->serial;
+            oldest = shmfi_ticket(slot, job->generation);
+        }
+    }
+    atomic_store_explicit(&pool->board.header->oldest, oldest, memory_order_relaxed);
+    return oldest;
+}
+
+/* Does the task that the consumer waits for lack memory that only the caller can give back? */
+static bool blocked_by_caller(struct shmf_pool *pool, const struct shmfi_sink *sink)
+{
+    uint64_t oldest = announce_oldest(pool, sink);
+    uint64_t caller = shmfi_desk_caller_bytes(pool);
+    bool blocked = false;
+    for (uint32_t w = 0; w < pool->n_workers; w++) {
+        const struct shmfi_line *line = &pool->board.lines[w];
+        uint64_t wanted = atomic_load_explicit(&line->wanted, memory_order_relaxed);
+        if (!wanted)
+            continue;
+        shmfi_wake(&pool->board, w); /* it may be the oldest now */
+        if (atomic_load_explicit(&line->current, memory_order_relaxed) == oldest &&
+            (caller > pool->board.budget || wanted > pool->board.budget - caller))
+            blocked = true;
+    }
+    return blocked;
+}
+
+int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int *wait_ms,
+                     struct shmf_error *err)
+{
+    bool blocked = blocked_by_caller(pool, sink);
+    shmfi_desk_flush(pool);
+    wait_unlocked(pool, *wait_ms);
+    shmfi_pool_read_control(pool);
+    if (*wait_ms >= LAST_WAIT_MS)
+        rescan(pool);
+    else
+        *wait_ms *= 2;
+    if (!blocked || !blocked_by_caller(pool, sink))
+        return SHMF_OK;
+    return shmfi_error(err, SHMF_E_NOSPC,
+                       "the budget of %llu bytes is held by results that the caller has not freed "
+                       "(%llu bytes)",
+                       (unsigned long long)pool->board.budget,
+                       (unsigned long long)shmfi_desk_caller_bytes(pool));
 }

@@ -135,6 +135,7 @@ static void ring_if_worthwhile(struct shmfi_worker *self)
 static void run(struct shmfi_worker *self, uint64_t ticket)
 {
     const struct shmfi_slot *slot = &self->board->slots[shmfi_ticket_slot(ticket)];
+    shmfi_board_start(self->board, &self->me, ticket, slot->deadline ? shmfi_now() : 0);
     if (prepare(self, slot))
         shmfi_task_run(&self->task, (shmf_task_fn)(uintptr_t)slot->function,
                        (void *)(uintptr_t)slot->context);

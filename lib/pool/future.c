@@ -1,0 +1,268 @@
+/* Single tasks. A future whose task finds no free slot waits in the application's backlog with a
+ * copy of its input; every call on the pool moves the backlog on. */
+#include "pool/future_internal.h"
+
+#include "base/error.h"
+#include "base/process.h"
+#include "base/sys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
+{
+    struct shmf_future *future = (struct shmf_future *)sink;
+    future->result = result;
+    future->done = true;
+    if (future->done_fn)
+        future->done_fn(future, future->user);
+}
+
+void shmfi_future_fail(struct shmf_future *future, int code, const char *why)
+{
+    struct shmf_result *result = shmfi_result_new();
+    if (result) {
+        result->worker = -1;
+        result->failure =
+            (struct shmf_failure){.code = code, .exit_status = -1, .worker = -1};
+        snprintf(result->failure.message, sizeof result->failure.message, "%s", why);
+    }
+    deliver(&future->sink, result); /* without memory: done, and no result */
+}
+
+/* ---- the backlog -------------------------------------------------------------------------- */
+
+static int copy_input(struct shmf_future *future, struct shmf_error *err)
+{
+    struct shmf_task_input *input = &future->order.input;
+    size_t handles = input->n_handles * sizeof *input->handles;
+    void *arg = input->arg_size ? shmfi_sys.malloc(input->arg_size) : NULL;
+    void *copies = handles ? shmfi_sys.malloc(handles) : NULL;
+    future->pins = handles ? shmfi_sys.calloc(input->n_handles, sizeof *future->pins) : NULL;
+    if ((input->arg_size && !arg) || (handles && (!copies || !future->pins))) {
+        shmfi_sys.free(arg);
+        shmfi_sys.free(copies);
+        *input = (struct shmf_task_input){0};
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory to keep a task's input");
+    }
+    if (arg)
+        memcpy(arg, input->arg, input->arg_size);
+    if (copies)
+        memcpy(copies, input->handles, handles);
+    input->arg = arg;
+    input->handles = copies;
+    for (size_t i = 0; i < input->n_handles; i++) {
+        int rc = shmfi_pin(&input->handles[i], "input.handles", i, &future->pins[i], err);
+        if (rc)
+            return rc;
+    }
+    return SHMF_OK;
+}
+
+static void free_input(struct shmf_future *future)
+{
+    struct shmf_task_input *input = &future->order.input;
+    for (size_t i = 0; future->pins && i < input->n_handles; i++)
+        shmfi_segment_unref(future->pins[i]);
+    shmfi_sys.free(future->pins);
+    shmfi_sys.free((void *)(uintptr_t)input->arg);
+    shmfi_sys.free((void *)(uintptr_t)input->handles);
+    future->pins = NULL;
+    *input = (struct shmf_task_input){0};
+}
+
+static int enter_backlog(struct shmf_future *future, struct shmf_error *err)
+{
+    struct shmf_pool *pool = future->pool;
+    int rc = copy_input(future, err);
+    if (rc) {
+        free_input(future);
+        return rc;
+    }
+    future->in_backlog = true;
+    *pool->backlog_end = future;
+    pool->backlog_end = &future->waiting;
+    return SHMF_OK;
+}
+
+void shmfi_future_leave_backlog(struct shmf_future *future)
+{
+    struct shmf_pool *pool = future->pool;
+    struct shmf_future **at = &pool->backlog;
+    while (*at != future)
+        at = &(*at)->waiting;
+    *at = future->waiting;
+    if (pool->backlog_end == &future->waiting)
+        pool->backlog_end = at;
+    future->waiting = NULL;
+    future->in_backlog = false;
+    free_input(future);
+}
+
+/* The oldest first; one that cannot be submitted any more (its handle went stale) fails. */
+static void empty_backlog(struct shmf_pool *pool)
+{
+    uint32_t submitted = 0;
+    while (pool->backlog && !pool->broken) {
+        struct shmf_future *future = pool->backlog;
+        struct shmf_error err;
+        int rc = shmfi_pool_submit(pool, &future->order, &err);
+        if (rc == 0)
+            break;
+        shmfi_future_leave_backlog(future);
+        if (rc < 0)
+            shmfi_future_fail(future, rc, err.message);
+        else
+            submitted++;
+    }
+    if (submitted)
+        shmfi_wake_some(&pool->board, submitted);
+}
+
+int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
+{
+    int harvested = shmfi_pool_harvest(pool, err);
+    if (pool->backlog)
+        empty_backlog(pool);
+    shmfi_pool_send_drops(pool);
+    return harvested;
+}
+
+/* ---- submitting --------------------------------------------------------------------------- */
+
+static int check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task_input *input,
+                 const struct shmf_submit_options *options, struct shmf_error *err)
+{
+    int rc = shmfi_pool_check(pool, err);
+    if (rc)
+        return rc;
+    if (!fn)
+        return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+    if (input && input->arg_size && !input->arg)
+        return shmfi_error(err, SHMF_E_INVAL, "input.arg: NULL, but arg_size is %zu",
+                           input->arg_size);
+    if (input && input->n_handles && !input->handles)
+        return shmfi_error(err, SHMF_E_INVAL, "input.handles: NULL, but n_handles is %zu",
+                           input->n_handles);
+    if (options->attempts < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
+    if (!(options->deadline_seconds >= 0 && options->deadline_seconds <= SHMFI_LONGEST_SECONDS))
+        return shmfi_error(err, SHMF_E_INVAL, "options.deadline_seconds: not in 0..%lld",
+                           (long long)SHMFI_LONGEST_SECONDS);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i])
+            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
+    return SHMF_OK;
+}
+
+static struct shmf_future *make(struct shmf_pool *pool, shmf_task_fn fn,
+                                const struct shmf_task_input *input,
+                                const struct shmf_submit_options *options)
+{
+    struct shmf_future *future = shmfi_sys.calloc(1, sizeof *future);
+    if (!future)
+        return NULL;
+    future->sink.deliver = deliver;
+    future->sink.attempts = options->attempts ? options->attempts : 1;
+    future->pool = pool;
+    future->epoch = pool->epoch;
+    future->done_fn = options->done_fn;
+    future->user = options->user;
+    future->order = (struct shmfi_order){
+        .sink = &future->sink,
+        .function = fn,
+        .context = options->context,
+        .seed = options->seed,
+        .deadline = (uint64_t)(options->deadline_seconds * 1e9),
+    };
+    if (input)
+        future->order.input = *input;
+    return future;
+}
+
+static int start(struct shmf_future *future, struct shmf_error *err)
+{
+    struct shmf_pool *pool = future->pool;
+    if (pool->is_inline)
+        return shmfi_run_inline(&future->order, err);
+    shmfi_pool_advance(pool, NULL);
+    int rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
+    if (rc == 1)
+        shmfi_wake_some(&pool->board, 1);
+    return rc ? rc : enter_backlog(future, err);
+}
+
+struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
+                                     const struct shmf_task_input *input,
+                                     const struct shmf_submit_options *options,
+                                     struct shmf_error *err)
+{
+    static const struct shmf_submit_options defaults;
+    if (!options)
+        options = &defaults;
+    if (check(pool, fn, input, options, err))
+        return NULL;
+    struct shmf_future *future = make(pool, fn, input, options);
+    if (!future) {
+        shmfi_error(err, SHMF_E_NOMEM, "no memory for a future");
+        return NULL;
+    }
+    pthread_mutex_lock(&pool->lock);
+    int rc = start(future, err);
+    if (rc == 1)
+        future->order.input = (struct shmf_task_input){0}; /* the caller's again */
+    if (rc >= 0) {
+        future->next = pool->futures;
+        if (pool->futures)
+            pool->futures->previous = future;
+        pool->futures = future;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (rc < 0) {
+        shmfi_sys.free(future);
+        return NULL;
+    }
+    return future;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+static void unlink_future(struct shmf_future *future)
+{
+    if (future->previous)
+        future->previous->next = future->next;
+    else
+        future->pool->futures = future->next;
+    if (future->next)
+        future->next->previous = future->previous;
+}
+
+static void detach(struct shmf_future *future)
+{
+    if (future->in_backlog)
+        shmfi_future_leave_backlog(future);
+    else if (!future->done)
+        shmfi_pool_abandon(future->pool, &future->sink);
+    unlink_future(future);
+    future->pool = NULL;
+}
+
+void shmfi_futures_detach(struct shmf_pool *pool)
+{
+    while (pool->futures)
+        detach(pool->futures);
+}
+
+void shmf_future_free(struct shmf_future *future)
+{
+    if (!future || future->epoch != shmfi_process_epoch())
+        return;
+    struct shmf_pool *pool = future->pool;
+    if (pool) {
+        pthread_mutex_lock(&pool->lock);
+        detach(future);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    shmf_result_free(future->result);
+    shmfi_sys.free(future);
+}

@@ -1,0 +1,184 @@
+/* The supervisor's children: how they are made, how their deaths are told. */
+#include "base/sys.h"
+#include "handle/fdpass.h"
+#include "pool/supervisor_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define SHORT_LIFE_NS 10000000u   /* dying so soon means: it cannot start */
+#define FIRST_DELAY_NS 1000000u
+#define LAST_DELAY_NS 1000000000u
+
+/* ---- messages ----------------------------------------------------------------------------- */
+
+bool shmfi_supervisor_tell(const struct shmfi_supervisor *self, enum shmfi_control_type type, uint32_t worker,
+                 int64_t value, int fd)
+{
+    const struct shmfi_child *child = &self->children[worker];
+    struct shmfi_control message = {.type = (uint32_t)type,
+                                    .worker = worker,
+                                    .incarnation = child->incarnation,
+                                    .value = value,
+                                    .ticket = child->struck,
+                                    .reason = child->reason};
+    return shmfi_fdpass_send(self->setup->control, &message, sizeof message, fd, NULL) != 0;
+}
+
+static void report_exit(struct shmfi_supervisor *self, uint32_t worker)
+{
+    struct shmfi_child *child = &self->children[worker];
+    child->exit_unsent = !shmfi_supervisor_tell(self, SHMFI_CONTROL_EXITED, worker, child->exit_status, -1);
+}
+
+/* ---- birth -------------------------------------------------------------------------------- */
+
+static void put_off(struct shmfi_child *child)
+{
+    child->delay = child->delay ? 2 * child->delay : FIRST_DELAY_NS;
+    if (child->delay > LAST_DELAY_NS)
+        child->delay = LAST_DELAY_NS;
+    child->next = shmfi_now() + child->delay;
+}
+
+/* In a new worker. The mask was all-blocked since before the application forked. */
+static void restore_signals(const struct shmfi_supervisor *self)
+{
+    for (int number = 1; number < NSIG; number++)
+        if (sigismember(&self->ignored, number) == 0)
+            signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &self->setup->mask, NULL);
+}
+
+static void spawn(struct shmfi_supervisor *self, uint32_t worker)
+{
+    struct shmfi_child *child = &self->children[worker];
+    int sockets[2];
+    struct shmf_error err;
+    if (shmfi_fdpass_pair(sockets, &err)) {
+        shmfi_supervisor_tell(self, SHMFI_CONTROL_NOT_SPAWNED, worker, err.sys_errno, -1);
+        put_off(child);
+        return;
+    }
+    child->incarnation = ++self->incarnations;
+    child->reason = 0;
+    child->cancel = SHMFI_NO_TICKET;
+    pid_t pid = -1;
+    if (shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNING, worker, 0, sockets[0])) {
+        pid = shmfi_sys.fork();
+        if (pid == 0) {
+            shmfi_sys.close(sockets[0]);
+            shmfi_sys.close(self->signals);
+            restore_signals(self);
+            shmfi_work(self->pool, self->setup, worker, child->incarnation, sockets[1], self->pid);
+        }
+        if (pid < 0) {
+            shmfi_supervisor_tell(self, SHMFI_CONTROL_NOT_SPAWNED, worker, errno, -1);
+            child->exit_status = 0;
+            report_exit(self, worker);
+        } else {
+            shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNED, worker, pid, -1);
+        }
+    }
+    shmfi_sys.close(sockets[0]);
+    shmfi_sys.close(sockets[1]);
+    if (pid < 0) {
+        put_off(child);
+        return;
+    }
+    child->pid = pid;
+    child->born = shmfi_now();
+}
+
+void shmfi_supervisor_spawn(struct shmfi_supervisor *self)
+{
+    for (uint32_t w = 0; w < self->pool->n_workers && !self->stopping; w++) {
+        struct shmfi_child *child = &self->children[w];
+        if (child->exit_unsent)
+            report_exit(self, w);
+        if (!child->pid && !child->exit_unsent && (!child->next || shmfi_now() >= child->next))
+            spawn(self, w);
+    }
+}
+
+/* ---- death -------------------------------------------------------------------------------- */
+
+/* Processes that a dead worker left behind are our children now (PR_SET_CHILD_SUBREAPER): they
+ * must not go on, because nobody is left who wanted them. */
+static void kill_strays(const struct shmfi_supervisor *self)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)self->pid);
+    int fd = shmfi_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    ssize_t got = shmfi_sys.read(fd, text, sizeof text - 1);
+    shmfi_sys.close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    for (char *at = text, *end;; at = end) {
+        pid_t pid = (pid_t)strtol(at, &end, 10);
+        if (end == at)
+            return;
+        bool known = false;
+        for (uint32_t w = 0; w < self->pool->n_workers; w++)
+            known = known || self->children[w].pid == pid;
+        if (!known)
+            shmfi_sys.kill(pid, SIGKILL);
+    }
+}
+
+void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker, int status)
+{
+    struct shmfi_child *child = &self->children[worker];
+    bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (!from_outside && shmfi_now() - child->born < SHORT_LIFE_NS)
+        put_off(child);
+    else
+        child->delay = child->next = 0;
+    child->pid = 0;
+    child->exit_status = status;
+    report_exit(self, worker);
+}
+
+bool shmfi_supervisor_reap(struct shmfi_supervisor *self, int options)
+{
+    int status;
+    pid_t pid = shmfi_sys.waitpid(-1, &status, options);
+    if (pid <= 0)
+        return pid < 0 && errno == EINTR;
+    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+        if (self->children[w].pid == pid) {
+            shmfi_supervisor_note_death(self, w, status);
+            kill_strays(self);
+            break;
+        }
+    return true;
+}
+
+static void kill_all(const struct shmfi_supervisor *self)
+{
+    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+        if (self->children[w].pid)
+            shmfi_sys.kill(self->children[w].pid, SIGKILL);
+}
+
+bool shmfi_supervisor_any_alive(const struct shmfi_supervisor *self)
+{
+    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+        if (self->children[w].pid)
+            return true;
+    return false;
+}
+
+void shmfi_supervisor_end(struct shmfi_supervisor *self)
+{
+    kill_all(self);
+    kill_strays(self);
+    while (shmfi_supervisor_any_alive(self) && shmfi_supervisor_reap(self, 0))
+        continue;
+    kill_strays(self);
+    shmfi_leave(0);
+}
