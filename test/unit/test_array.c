@@ -120,18 +120,17 @@ static void test_data_of_any_strides_is_copied_in_order(void **state)
     check_strided((const int64_t[]){0, 8, 0}, block);
 }
 
-#define CHECK_SIZE(dtype, type)                                                               \
-    do {                                                                                      \
-        type source_[10];                                                                     \
-        test_fill(source_, sizeof source_, dtype);                                            \
-        struct shmf_array *array_ =                                                           \
-            shmf_array_from_data(dtype, 1, (const int64_t[]){5},                              \
-                                 (const int64_t[]){2 * sizeof(type)}, source_, NULL);         \
-        assert_non_null(array_);                                                              \
-        for (size_t i_ = 0; i_ < 5; i_++)                                                     \
-            assert_memory_equal((const char *)shmf_array_data(array_) + i_ * sizeof(type),    \
-                                (const char *)source_ + 2 * i_ * sizeof(type), sizeof(type)); \
-        shmf_array_free(array_);                                                              \
+#define CHECK_SIZE(dtype, type)                                                                    \
+    do {                                                                                           \
+        type source_[10];                                                                          \
+        test_fill(source_, sizeof source_, dtype);                                                 \
+        struct shmf_array *array_ = shmf_array_from_data(                                          \
+            dtype, 1, (const int64_t[]){5}, (const int64_t[]){2 * sizeof(type)}, source_, NULL);   \
+        assert_non_null(array_);                                                                   \
+        for (size_t i_ = 0; i_ < 5; i_++)                                                          \
+            assert_memory_equal((const char *)shmf_array_data(array_) + i_ * sizeof(type),         \
+                                (const char *)source_ + 2 * i_ * sizeof(type), sizeof(type));      \
+        shmf_array_free(array_);                                                                   \
     } while (0)
 
 static void test_strided_copies_work_for_every_width(void **state)

@@ -86,14 +86,14 @@ static void test_all_half_precision_numbers_convert_exactly(void **state)
     assert_true(signbit(shmfi_half_to_double(0x8000)));
 }
 
-#define ASSERT_DOUBLE(dtype, type, written, expected)              \
-    do {                                                           \
-        unsigned char bytes_[1 + sizeof(type)];                    \
-        const type element_ = (written);                           \
-        memcpy(bytes_ + 1, &element_, sizeof element_);            \
-        double value_;                                             \
-        assert_true(shmfi_dtype_to_double(dtype, bytes_ + 1, &value_)); \
-        assert_true(value_ == (expected));                         \
+#define ASSERT_DOUBLE(dtype, type, written, expected)                                              \
+    do {                                                                                           \
+        unsigned char bytes_[1 + sizeof(type)];                                                    \
+        const type element_ = (written);                                                           \
+        memcpy(bytes_ + 1, &element_, sizeof element_);                                            \
+        double value_;                                                                             \
+        assert_true(shmfi_dtype_to_double(dtype, bytes_ + 1, &value_));                            \
+        assert_true(value_ == (expected));                                                         \
     } while (0)
 
 static void test_elements_convert_to_double_wherever_they_lie(void **state)
@@ -176,8 +176,14 @@ static void test_whatever_point_a_locale_has_becomes_a_point(void **state)
 {
     (void)state;
     const char *const texts[][2] = {
-        {"-1.5e-07", "-1.5e-07"}, {"3,25", "3.25"}, {"-0\xD9\xAB" "5e+10", "-0.5e+10"},
-        {"inf", "inf"},           {"-nan", "-nan"}, {"12", "12"},
+        {"-1.5e-07", "-1.5e-07"},
+        {"3,25", "3.25"},
+        {"-0\xD9\xAB"
+         "5e+10",
+         "-0.5e+10"},
+        {"inf", "inf"},
+        {"-nan", "-nan"},
+        {"12", "12"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char text[32];

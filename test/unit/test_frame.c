@@ -9,8 +9,7 @@
 
 static struct shmf_frame *make(int64_t n_rows, int64_t n_columns, enum shmf_dtype dtype)
 {
-    const struct shmf_frame_spec spec = {
-        .n_rows = n_rows, .n_columns = n_columns, .dtype = dtype};
+    const struct shmf_frame_spec spec = {.n_rows = n_rows, .n_columns = n_columns, .dtype = dtype};
     struct shmf_error err = {0};
     struct shmf_frame *frame = shmf_frame_new(&spec, &err);
     if (!frame)
@@ -68,8 +67,7 @@ static void test_nulls_are_counted_exactly_when_the_frame_is_finished(void **sta
     (void)state;
     for (int64_t n_rows = 0; n_rows < 200; n_rows += 13) {
         const struct shmf_column_spec columns[] = {{"a", SHMF_INT8, 1}, {"b", SHMF_BOOL, 1}};
-        const struct shmf_frame_spec spec = {
-            .n_rows = n_rows, .n_columns = 2, .columns = columns};
+        const struct shmf_frame_spec spec = {.n_rows = n_rows, .n_columns = 2, .columns = columns};
         struct shmf_frame *frame = shmf_frame_new(&spec, NULL);
         assert_non_null(frame);
         uint8_t *validity = shmf_frame_validity_mut(frame, 0);
@@ -77,7 +75,7 @@ static void test_nulls_are_counted_exactly_when_the_frame_is_finished(void **sta
         for (int64_t r = 0; r < n_rows; r++) {
             assert_true(validity[r / 8] >> (r % 8) & 1);
             if (r * r % 7 == 1) {
-                validity[r / 8] &= (uint8_t)~(1u << (r % 8));
+                validity[r / 8] &= (uint8_t) ~(1u << (r % 8));
                 nulls++;
             }
         }
@@ -202,11 +200,10 @@ static void check_from_matrix(enum shmf_dtype dtype, int64_t n_rows, int64_t n_c
     assert_non_null(matrix);
     test_fill(matrix, (size_t)(cells * size * 2), (uint64_t)cells);
     const int64_t strides[][2] = {
-        {n_columns * size, size},  {size, n_rows * size},   {n_columns * size * 2, size * 2},
+        {n_columns * size, size},   {size, n_rows * size},  {n_columns * size * 2, size * 2},
         {-n_columns * size, -size}, {size, -n_rows * size}, {0, size},
     };
-    const struct shmf_frame_spec spec = {
-        .n_rows = n_rows, .n_columns = n_columns, .dtype = dtype};
+    const struct shmf_frame_spec spec = {.n_rows = n_rows, .n_columns = n_columns, .dtype = dtype};
     for (size_t s = 0; s < sizeof strides / sizeof strides[0]; s++) {
         int64_t down = strides[s][0], right = strides[s][1];
         const char *origin = matrix + (down < 0 ? -down * (n_rows - 1) : 0) +
@@ -216,8 +213,7 @@ static void check_from_matrix(enum shmf_dtype dtype, int64_t n_rows, int64_t n_c
         for (int64_t c = 0; c < n_columns; c++) {
             const char *column = shmf_frame_data(frame, c, dtype);
             for (int64_t r = 0; r < n_rows; r++)
-                assert_memory_equal(column + r * size, origin + r * down + c * right,
-                                    (size_t)size);
+                assert_memory_equal(column + r * size, origin + r * down + c * right, (size_t)size);
         }
         shmf_frame_free(frame);
     }

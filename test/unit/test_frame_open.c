@@ -20,8 +20,8 @@ static struct shmf_frame *sample(void)
     const int64_t a[] = {0, 1, 2};
     const float b[] = {0.5f, 1.5f, 2.5f};
     const uint8_t valid[] = {0x05};
-    struct shmf_frame *frame = shmf_frame_from_columns(
-        &spec, (const void *[]){a, b}, (const uint8_t *[]){NULL, valid}, NULL);
+    struct shmf_frame *frame = shmf_frame_from_columns(&spec, (const void *[]){a, b},
+                                                       (const uint8_t *[]){NULL, valid}, NULL);
     assert_non_null(frame);
     return frame;
 }
@@ -143,8 +143,7 @@ static void test_an_unfinished_frame_cannot_be_opened(void **state)
     const struct shmf_frame_spec spec = {.n_rows = 1, .n_columns = 1, .dtype = SHMF_INT8};
     struct shmf_frame *frame = shmf_frame_new(&spec, NULL);
     assert_non_null(frame);
-    struct shmf_handle handle =
-        shmfi_segment_handle(shmfi_frame_segment(frame), SHMF_KIND_FRAME);
+    struct shmf_handle handle = shmfi_segment_handle(shmfi_frame_segment(frame), SHMF_KIND_FRAME);
     assert_null(shmf_frame_open(handle, &err));
     assert_int_equal(err.code, SHMF_E_ACCESS);
     shmf_frame_free(frame);
@@ -180,31 +179,30 @@ static void test_specs_that_make_no_sense_are_refused_by_field(void **state)
                    "columns[1].dtype");
     assert_refused(&(struct shmf_frame_spec){.n_columns = 2, .columns = no_label}, SHMF_E_INVAL,
                    "columns: label 1 is NULL");
-    assert_refused(&(struct shmf_frame_spec){.n_columns = 1, .columns = later},
-                   SHMF_E_UNSUPPORTED, "columns[0].dtype: columns of utf8");
+    assert_refused(&(struct shmf_frame_spec){.n_columns = 1, .columns = later}, SHMF_E_UNSUPPORTED,
+                   "columns[0].dtype: columns of utf8");
     assert_refused(&(struct shmf_frame_spec){.n_rows = 2, .row_labels = broken}, SHMF_E_INVAL,
                    "row_labels: label 1 is not valid UTF-8");
     assert_refused(
         &(struct shmf_frame_spec){.n_rows = 2, .row_labels = broken, .row_numbers = numbers},
         SHMF_E_INVAL, "row_numbers");
-    assert_refused(&(struct shmf_frame_spec){
-                       .n_columns = 2, .columns = no_label, .column_labels = broken},
-                   SHMF_E_INVAL, "column_labels");
+    assert_refused(
+        &(struct shmf_frame_spec){.n_columns = 2, .columns = no_label, .column_labels = broken},
+        SHMF_E_INVAL, "column_labels");
 }
 
 static void test_frames_larger_than_anything_are_too_big(void **state)
 {
     (void)state;
-    struct shmf_frame_spec spec = {
-        .n_rows = INT64_MAX, .n_columns = 1, .dtype = SHMF_FLOAT64};
+    struct shmf_frame_spec spec = {.n_rows = INT64_MAX, .n_columns = 1, .dtype = SHMF_FLOAT64};
     assert_refused(&spec, SHMF_E_TOOBIG, "n_rows");
     spec.n_rows = 1LL << 59;
     spec.n_columns = 16;
     assert_refused(&spec, SHMF_E_TOOBIG, "n_rows");
-    assert_refused(&(struct shmf_frame_spec){.n_rows = 3, .range_step = 1LL << 62},
-                   SHMF_E_TOOBIG, "range_step");
-    assert_refused(&(struct shmf_frame_spec){.n_rows = 2, .range_start = INT64_MAX},
-                   SHMF_E_TOOBIG, "range_start");
+    assert_refused(&(struct shmf_frame_spec){.n_rows = 3, .range_step = 1LL << 62}, SHMF_E_TOOBIG,
+                   "range_step");
+    assert_refused(&(struct shmf_frame_spec){.n_rows = 2, .range_start = INT64_MAX}, SHMF_E_TOOBIG,
+                   "range_start");
 }
 
 /* ---- without memory ------------------------------------------------------------------------- */

@@ -117,7 +117,8 @@ static void test_wide_and_combining_characters_keep_the_columns_aligned(void **s
                                          .dtype = SHMF_INT8,
                                          .row_labels = rows,
                                          .column_labels = columns};
-    struct shmf_frame *frame = shmf_frame_from_columns(&spec, (const void *[]){"\1\2\3"}, NULL, NULL);
+    struct shmf_frame *frame =
+        shmf_frame_from_columns(&spec, (const void *[]){"\1\2\3"}, NULL, NULL);
     assert_non_null(frame);
     assert_printed(frame, NULL,
                    "       \xC3\xA9t\xC3\xA9\n"

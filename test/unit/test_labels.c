@@ -16,9 +16,19 @@ static void test_valid_utf8_is_accepted(void **state)
 {
     (void)state;
     const char *const texts[] = {
-        "", "a", "Idx-17", "h\xC3\xA4user", "\xE2\x82\xAC", "\xF0\x9F\x98\x80",
-        "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80",
-        "\xF4\x8F\xBF\xBF", "sixteen ASCII ch\xC3\xA9racters and more",
+        "",
+        "a",
+        "Idx-17",
+        "h\xC3\xA4user",
+        "\xE2\x82\xAC",
+        "\xF0\x9F\x98\x80",
+        "\xC2\x80",
+        "\xE0\xA0\x80",
+        "\xED\x9F\xBF",
+        "\xEE\x80\x80",
+        "\xF0\x90\x80\x80",
+        "\xF4\x8F\xBF\xBF",
+        "sixteen ASCII ch\xC3\xA9racters and more",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         assert_true(shmfi_utf8_valid(texts[i], strlen(texts[i])));
@@ -29,9 +39,23 @@ static void test_invalid_utf8_is_refused_wherever_it_lies(void **state)
 {
     (void)state;
     const char *const broken[] = {
-        "\x80", "\xBF", "\xC0\xAF", "\xC1\xBF", "\xC3", "\xC3(", "\xE2\x82", "\xE2(\xAC",
-        "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-        "\xF5\x80\x80\x80", "\xF0\x9F\x98", "\xFE", "\xFF",
+        "\x80",
+        "\xBF",
+        "\xC0\xAF",
+        "\xC1\xBF",
+        "\xC3",
+        "\xC3(",
+        "\xE2\x82",
+        "\xE2(\xAC",
+        "\xE0\x9F\xBF",
+        "\xED\xA0\x80",
+        "\xED\xBF\xBF",
+        "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80",
+        "\xF0\x9F\x98",
+        "\xFE",
+        "\xFF",
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         for (size_t before = 0; before < 18; before++) {
@@ -68,8 +92,15 @@ static void test_control_characters_and_broken_text_are_made_harmless(void **sta
 {
     (void)state;
     assert_shown("a\033[2Jb", "a\xEF\xBF\xBD[2Jb", 6);
-    assert_shown("a\nb", "a\xEF\xBF\xBD" "b", 3);
-    assert_shown("\xC2\x9B" "1m", "\xEF\xBF\xBD" "1m", 3);
+    assert_shown("a\nb",
+                 "a\xEF\xBF\xBD"
+                 "b",
+                 3);
+    assert_shown("\xC2\x9B"
+                 "1m",
+                 "\xEF\xBF\xBD"
+                 "1m",
+                 3);
     assert_shown("\xC3(", "\xEF\xBF\xBD(", 2);
 }
 
@@ -125,8 +156,8 @@ static struct sample sample_of(const char *const *texts, uint64_t n)
     sample.base = aligned_alloc(64, sample.size);
     assert_non_null(sample.base);
     memset(sample.base, 0xA5, sample.size);
-    assert_int_equal(
-        shmfi_labels_write(&source, n, "labels", sample.base, &sample.column, NULL), 0);
+    assert_int_equal(shmfi_labels_write(&source, n, "labels", sample.base, &sample.column, NULL),
+                     0);
     sample.labels.strings = shmfi_strings_resolve(sample.base, &sample.column, n);
     shmfi_index_build(slots_of(&sample), sample.place.capacity, &sample.labels);
     sample.index = (struct shmfi_index){slots_of(&sample), sample.place.capacity};
@@ -284,9 +315,9 @@ static void check_against_naive(const struct sample *sample, const char *const *
 {
     int64_t expected_count, count = 0;
     int64_t expected = naive(texts, n, wanted, &expected_count);
-    assert_int_equal(shmfi_index_find_text(&sample->index, &sample->labels, wanted,
-                                           strlen(wanted), &count),
-                     expected);
+    assert_int_equal(
+        shmfi_index_find_text(&sample->index, &sample->labels, wanted, strlen(wanted), &count),
+        expected);
     assert_int_equal(count, expected_count);
 }
 
