@@ -104,11 +104,12 @@ static int check(const struct msghdr *header, size_t got, size_t size, size_t co
                                       "message: %zu bytes%s, but %zu were expected", got,
                                       header->msg_flags & MSG_TRUNC ? " or more" : "", size));
     if (count > 1)
-        return refuse(fd, shmfi_error(err, SHMF_E_CORRUPT, "message: %zu descriptors, not one",
-                                      count));
+        return refuse(fd,
+                      shmfi_error(err, SHMF_E_CORRUPT, "message: %zu descriptors, not one", count));
     if (header->msg_flags & MSG_CTRUNC)
-        return refuse(fd, shmfi_error(err, SHMF_E_NOFILES,
-                                      "message: its descriptor was lost (RLIMIT_NOFILE, ulimit -n)"));
+        return refuse(fd,
+                      shmfi_error(err, SHMF_E_NOFILES,
+                                  "message: its descriptor was lost (RLIMIT_NOFILE, ulimit -n)"));
     return 1;
 }
 

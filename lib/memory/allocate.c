@@ -145,8 +145,8 @@ static void begin_header(const struct shmfi_live *live)
     const struct shmfi_segment *segment = &live->segment;
     if (!segment->zeroed)
         memset(segment->base, 0, SHMFI_HEADER_BYTES);
-    __atomic_store_n(shmfi_generation_word(segment->region, segment->offset),
-                     segment->generation, __ATOMIC_RELEASE);
+    __atomic_store_n(shmfi_generation_word(segment->region, segment->offset), segment->generation,
+                     __ATOMIC_RELEASE);
 }
 
 /* Memfds know no limit but the killer of processes: what the machine cannot hold, whatever it

@@ -117,8 +117,7 @@ static int check_admission(const struct shmfi_region *region, uint64_t offset, u
 }
 
 int shmfi_region_admit(struct shmfi_region *region, uint64_t offset, uint64_t length,
-                       uint64_t generation, struct shmfi_segment **segment,
-                       struct shmf_error *err)
+                       uint64_t generation, struct shmfi_segment **segment, struct shmf_error *err)
 {
     struct shmfi_live *live = NULL;
     shmfi_memory_enter();

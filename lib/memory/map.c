@@ -15,8 +15,8 @@
 static void *map_aligned(uint64_t size, int protection, int flags, int fd, uint64_t offset)
 {
     size_t room = size + SHMFI_HUGE;
-    void *at = shmfi_sys.mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                              -1, 0);
+    void *at =
+        shmfi_sys.mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return MAP_FAILED;
     uint8_t *start = at;

@@ -26,7 +26,8 @@ struct shmfi_segment {
     uint64_t generation;
     void *base;          /* first byte in this process */
     bool writable;       /* by this process, through `base` */
-    bool zeroed;         /* fresh from the kernel: every byte of it is known to be zero */
+    bool zeroed;         /* fresh from the kernel: every byte is known to be zero, but for the
+                            generation in its header */
 };
 
 #define SHMFI_OWN_REGION 1u /* the segment gets a region to itself whatever its size */
@@ -44,7 +45,8 @@ struct shmfi_segment *shmfi_segment_ref(struct shmfi_segment *segment);
  * (generation word cleared), another's is reported to its lender. NULL is fine. */
 void shmfi_segment_unref(struct shmfi_segment *segment);
 
-/* Handle with read-only access; the caller says what kind of object it is. */
+/* Handle with read-only access; the caller says what kind of object it is. That of a copy-on-write
+ * view names the shared segment, not what was written to the view. */
 struct shmf_handle shmfi_segment_handle(const struct shmfi_segment *segment, uint32_t kind);
 
 /* Opens what the handle names, honouring handle.access: read-only gives the shared object itself
@@ -74,7 +76,9 @@ int shmfi_region_fd(struct shmfi_region *region, struct shmf_error *err);
 
 /* Pages must be asked for before they are obtained and are reported when given back; a worker's
  * budget. `reserve` returns 0, a negative status, or SHMFI_LOOK_AGAIN: it granted nothing, but
- * segments were released meanwhile and one of them may do. It may block. NULL: no limit. */
+ * segments were released meanwhile and one of them may do. It may block, and may call back
+ * (reclaim, trim). A refusal makes this module give up what it caches, and ask again. NULL
+ * functions: no limit. */
 #define SHMFI_LOOK_AGAIN 1
 struct shmfi_budget {
     int (*reserve)(void *context, uint64_t bytes, struct shmf_error *err);
@@ -132,7 +136,11 @@ int shmfi_region_give_fd(uint64_t id, int fd, struct shmf_error *err);
 
 /* ---- after fork --------------------------------------------------------------------------- */
 
-/* In a forked child that is to be a supervisor: the parent's regions become foreign: mapped
+/* A child that just goes on (this is not called) finds the parent's regions protected against
+ * writing, keeps their descriptors, and starts regions of its own. Forks must go through libc's
+ * fork(), which waits until this module is at rest.
+ *
+ * In a forked child that is to be a supervisor: the parent's regions become foreign: mapped
  * read-only at the same address, without descriptors; the child owns nothing. Its forked children
  * inherit that. Must be called before anything else of this module in the child. */
 int shmfi_memory_disown(struct shmf_error *err);

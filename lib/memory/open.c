@@ -75,12 +75,11 @@ static int map_private(struct shmfi_live *origin, struct shmfi_live **result,
                            "copy-on-write: no descriptor for region %016llx in this process",
                            (unsigned long long)region->id);
     const struct shmfi_segment *from = &origin->segment;
-    struct shmfi_live *view =
-        shmfi_live_new(region, from->offset, from->length, from->generation);
+    struct shmfi_live *view = shmfi_live_new(region, from->offset, from->length, from->generation);
     if (!view)
         return shmfi_error(err, SHMF_E_NOMEM, "bookkeeping of a copy-on-write view");
-    void *base = shmfi_map(from->length, PROT_READ | PROT_WRITE, MAP_PRIVATE, region->fd,
-                           from->offset);
+    void *base =
+        shmfi_map(from->length, PROT_READ | PROT_WRITE, MAP_PRIVATE, region->fd, from->offset);
     if (base == MAP_FAILED) {
         int why = errno;
         shmfi_sys.free(view);

@@ -115,8 +115,8 @@ static int map_pages(const struct shmfi_region *region, struct span span)
 
 static int shortage(int why, struct span span, struct shmf_error *err)
 {
-    int code = shmfi_error_sys(err, why, "%llu bytes of shared memory",
-                               (unsigned long long)span.length);
+    int code =
+        shmfi_error_sys(err, why, "%llu bytes of shared memory", (unsigned long long)span.length);
     if (code != SHMF_E_NOMEM)
         return code;
     if (err)

@@ -70,8 +70,7 @@ static int make_bitmaps(struct shmfi_region *region, struct shmf_error *err)
 
 static int map_own(struct shmfi_region *region, struct shmf_error *err)
 {
-    void *base =
-        shmfi_map(region->size, PROT_READ | PROT_WRITE, MAP_SHARED, region->fd, 0);
+    void *base = shmfi_map(region->size, PROT_READ | PROT_WRITE, MAP_SHARED, region->fd, 0);
     if (base == MAP_FAILED)
         return shmfi_error_sys(err, errno, "mapping a region of %llu bytes",
                                (unsigned long long)region->size);

@@ -27,7 +27,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#define SHMFI_HUGE            (UINT64_C(2) << 20)  /* a huge page; block and alignment of big regions */
+#define SHMFI_HUGE            (UINT64_C(2) << 20)  /* a huge page; block of big regions */
 #define SHMFI_SMALL_BLOCK     (UINT64_C(64) << 10) /* pages are obtained in such steps elsewhere */
 #define SHMFI_SHARED_FIRST    (UINT64_C(1) << 20)  /* regions that segments share: the first one, */
 #define SHMFI_SHARED_LARGEST  (UINT64_C(64) << 20) /* and where doubling ends */

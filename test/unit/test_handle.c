@@ -240,7 +240,8 @@ static void test_a_process_without_room_gets_the_message_but_not_the_descriptor(
     assert_true(test_outcome_ok(test_in_child(receive_without_room, NULL, 10)));
 }
 
-/* ---- what sendmsg and recvmsg may say ---------------------------------------------------------- */
+/* ---- what sendmsg and recvmsg may say ----------------------------------------------------------
+ */
 
 static int said[3];
 static int n_said;

@@ -1,4 +1,5 @@
 /* memory/: segments of one process: where they lie, how they are recycled, what is given back. */
+/* ctest: LABELS threads */
 #include "memory/memory.h"
 
 #include <shmframe/format.h>

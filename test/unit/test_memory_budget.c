@@ -191,7 +191,8 @@ static void test_the_budget_may_trim_while_it_is_asked(void **state)
     shmfi_segment_unref(segment);
 }
 
-/* ---- the drop hook ---------------------------------------------------------------------------- */
+/* ---- the drop hook ----------------------------------------------------------------------------
+ */
 
 struct drops {
     int count;

@@ -39,7 +39,8 @@ static int tidy(void **state)
     return !clean;
 }
 
-/* ---- every call fails once, or from then on -------------------------------------------------------- */
+/* ---- every call fails once, or from then on
+ * -------------------------------------------------------- */
 
 /* A bit of everything; returns the first failure. Whatever was made is released again. */
 static int scenario(struct shmf_error *err)
@@ -64,8 +65,8 @@ static int scenario(struct shmf_error *err)
     if (!rc && fd < 0)
         rc = fd;
     if (!rc)
-        rc = shmfi_region_adopt(7, shmfi_region_size(small->region),
-                                fcntl(fd, F_DUPFD_CLOEXEC, 0), NULL, &foreign, err);
+        rc = shmfi_region_adopt(7, shmfi_region_size(small->region), fcntl(fd, F_DUPFD_CLOEXEC, 0),
+                                NULL, &foreign, err);
     if (!rc) {
         struct shmf_handle handle = shmfi_segment_handle(small, SHMF_KIND_ARRAY);
         handle.region = 7;
@@ -124,7 +125,8 @@ static void test_whichever_call_fails_nothing_is_lost(void **state)
     (void)state;
 }
 
-/* ---- poorer kernels ---------------------------------------------------------------------------------- */
+/* ---- poorer kernels
+ * ---------------------------------------------------------------------------------- */
 
 static void use(uint64_t length)
 {
@@ -182,8 +184,8 @@ static void test_where_memfd_is_denied_a_nameless_file_does(void **state)
         struct shmfi_region *region = NULL;
         assert_int_equal(shmfi_segment_new(PAGE, 0, &segment, &err), 0);
         int fd = fcntl(shmfi_region_fd(segment->region, &err), F_DUPFD_CLOEXEC, 0);
-        assert_int_equal(shmfi_region_adopt(9, shmfi_region_size(segment->region), fd, NULL,
-                                            &region, &err), 0);
+        assert_int_equal(
+            shmfi_region_adopt(9, shmfi_region_size(segment->region), fd, NULL, &region, &err), 0);
         shmfi_region_drop(9);
         shmfi_segment_unref(segment);
         calls_restore();
@@ -228,7 +230,8 @@ static void test_old_kernels_do_not_know_noexec_seals(void **state)
     use(PAGE);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------- */
+/* ---- limits
+ * ------------------------------------------------------------------------------------------- */
 
 static int with_little_file_size(void *unused)
 {

@@ -81,7 +81,8 @@ static int tidy(void **state)
     return stats().regions || stats().used_bytes || stats().foreign_regions;
 }
 
-/* ---- a child that the application forked -------------------------------------------------------- */
+/* ---- a child that the application forked --------------------------------------------------------
+ */
 
 static int child_starts_afresh(void *context)
 {
@@ -219,7 +220,8 @@ static void test_budget_and_lenders_act_for_the_parent_only(void **state)
     shmfi_segment_unref(segment);
 }
 
-/* ---- workers' memory is not mapped in their children ---------------------------------------------- */
+/* ---- workers' memory is not mapped in their children
+ * ---------------------------------------------- */
 
 static int child_lacks_it(void *context)
 {
@@ -244,7 +246,8 @@ static void test_regions_that_must_not_be_inherited_are_not(void **state)
 {
     (void)state;
     assert_int_equal(shmfi_memory_set_dontfork(true), 0);
-    /* small ones: at the child's end Valgrind searches them for pointers, by a fault for each word */
+    /* small ones: at the child's end Valgrind searches them for pointers, by a fault for each word
+     */
     struct shmfi_segment *segment = make(PAGE, SHMFI_OWN_REGION);
     struct shmfi_segment *cached = make(2 * PAGE, SHMFI_OWN_REGION);
     shmfi_segment_unref(cached);
@@ -254,7 +257,8 @@ static void test_regions_that_must_not_be_inherited_are_not(void **state)
     shmfi_segment_unref(segment);
 }
 
-/* ---- supervisor and workers ------------------------------------------------------------------------ */
+/* ---- supervisor and workers
+ * ------------------------------------------------------------------------ */
 
 struct given {
     struct shmfi_segment *small, *large, *result;
@@ -358,7 +362,8 @@ static void test_disowning_late_is_no_less_thorough(void **state)
     shmfi_segment_unref(segment);
 }
 
-/* ---- threads and forks ------------------------------------------------------------------------------ */
+/* ---- threads and forks
+ * ------------------------------------------------------------------------------ */
 
 static bool stop;
 

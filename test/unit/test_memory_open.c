@@ -1,10 +1,13 @@
 /* memory/: handles opened by the owner, regions borrowed from others. The "other process" is this
  * one where only bookkeeping matters: a region of its own, adopted again under another identity. */
+/* ctest: LABELS threads */
 #include "memory/memory.h"
 
 #include <shmframe/format.h>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -162,7 +165,8 @@ static void test_a_private_copy_is_a_segment_of_its_own(void **state)
     shmfi_segment_unref(copy);
 }
 
-/* ---- regions of others ------------------------------------------------------------------------ */
+/* ---- regions of others ------------------------------------------------------------------------
+ */
 
 static void test_foreign_memory_is_read_only_whatever_one_tries(void **state)
 {
@@ -249,8 +253,9 @@ static void test_lent_segments_open_when_admitted_and_go_back_when_released(void
     struct shmf_handle handle = shmfi_segment_handle(segment, SHMF_KIND_ARRAY);
     handle.region = 80;
     assert_int_equal(shmfi_segment_open(&handle, &result, &err), SHMF_E_STALE);
-    assert_int_equal(shmfi_region_admit(region, handle.offset, handle.length, handle.generation,
-                                        &result, &err), 0);
+    assert_int_equal(
+        shmfi_region_admit(region, handle.offset, handle.length, handle.generation, &result, &err),
+        0);
     handle.access = SHMF_COPY_ON_WRITE;
     assert_int_equal(shmfi_segment_open(&handle, &view, &err), 0);
     shmfi_segment_unref(result);
@@ -291,11 +296,12 @@ static void test_admission_names_what_is_wrong(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(shmfi_region_admit(region, cases[i].offset, cases[i].length,
-                                            cases[i].generation, &bad, &err), SHMF_E_CORRUPT);
+                                            cases[i].generation, &bad, &err),
+                         SHMF_E_CORRUPT);
         assert_non_null(strstr(err.message, cases[i].named));
     }
-    assert_int_equal(shmfi_region_admit(region, segment->offset, 4 * PAGE, generation, &result,
-                                        &err), 0);
+    assert_int_equal(
+        shmfi_region_admit(region, segment->offset, 4 * PAGE, generation, &result, &err), 0);
     assert_int_equal(shmfi_region_admit(region, segment->offset, PAGE, generation, &bad, &err),
                      SHMF_E_CORRUPT);
     assert_non_null(strstr(err.message, "overlaps"));
@@ -320,8 +326,9 @@ static void test_results_outlive_the_retirement_of_their_region(void **state)
     struct shmfi_region *region = borrow(segment, 82, &lender);
     struct shmf_handle handle = shmfi_segment_handle(segment, SHMF_KIND_ARRAY);
     handle.region = 82;
-    assert_int_equal(shmfi_region_admit(region, handle.offset, handle.length, handle.generation,
-                                        &result, &err), 0);
+    assert_int_equal(
+        shmfi_region_admit(region, handle.offset, handle.length, handle.generation, &result, &err),
+        0);
     shmfi_region_retire(region);
     assert_int_equal(test_differs_from((uint8_t *)result->base + 64, 100, 2), -1);
     assert_int_equal(shmfi_segment_open(&handle, &again, &err), 0);
@@ -330,6 +337,43 @@ static void test_results_outlive_the_retirement_of_their_region(void **state)
     assert_int_equal(heard.count, 0);
     assert_null(shmfi_region_find(82));
     shmfi_segment_unref(segment);
+}
+
+static void *release_all(void *results)
+{
+    struct shmfi_segment **each = results;
+    for (; *each; each++)
+        shmfi_segment_unref(*each);
+    return NULL;
+}
+
+static void test_no_lender_is_called_after_its_region_was_retired(void **state)
+{
+    (void)state;
+    enum { COUNT = 64 };
+    struct shmfi_segment *segments[COUNT], *results[COUNT + 1] = {0};
+    long rounds = test_rounds(100);
+    for (int i = 0; i < COUNT; i++)
+        segments[i] = make(PAGE, 0);
+    for (long round = 0; round < rounds; round++) {
+        struct heard *heard = calloc(1, sizeof *heard);
+        struct shmfi_lender lender = {returned, heard};
+        struct shmfi_region *region = borrow(segments[0], 83, &lender);
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal(shmfi_region_admit(region, segments[i]->offset, PAGE,
+                                                segments[i]->generation, &results[i], &err),
+                             0);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, release_all, results), 0);
+        for (long i = 0; i < round * 20; i++)
+            __asm__ volatile("");
+        shmfi_region_retire(region);
+        free(heard);
+        pthread_join(thread, NULL);
+        assert_null(shmfi_region_find(83));
+    }
+    for (int i = 0; i < COUNT; i++)
+        shmfi_segment_unref(segments[i]);
 }
 
 static int fd_of(const char *name, uint64_t size, unsigned flags, int seals)
@@ -412,6 +456,7 @@ int main(void)
         open_test(test_lent_segments_open_when_admitted_and_go_back_when_released),
         open_test(test_admission_names_what_is_wrong),
         open_test(test_results_outlive_the_retirement_of_their_region),
+        open_test(test_no_lender_is_called_after_its_region_was_retired),
         open_test(test_adoption_checks_the_file),
         open_test(test_the_descriptor_to_send_cannot_write),
         open_test(test_regions_are_numbered_in_their_order),
