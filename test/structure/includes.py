@@ -11,7 +11,8 @@ VOCABULARY = {'base', 'error', 'dtype', 'handle', 'format'}
 
 # Public headers beside X.h that belong to module X.
 ALSO = {
-    'pool': {'progress', 'result', 'task'},  # the pool makes tasks and results, task/ fills them
+    # The pool makes tasks, results and futures; task/ fills them.
+    'pool': {'future', 'map', 'progress', 'result', 'task'},
     'task': {'result', 'task'},
 }
 

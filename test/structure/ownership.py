@@ -24,6 +24,7 @@ OWNERS = {
     'malloc': ALL, 'calloc': ALL, 'realloc': ALL, 'free': ALL,
     'memfd_create': MEMORY, 'ftruncate': MEMORY, 'fallocate': MEMORY, 'mprotect': MEMORY,
     'shm_open': MEMORY, 'shm_unlink': MEMORY, 'getrandom': MEMORY, 'getrlimit': MEMORY,
+    'sysinfo': MEMORY,
     'mmap': MAPPINGS, 'munmap': MAPPINGS, 'madvise': MAPPINGS,
     'open': FILES, 'close': FILES, 'fcntl': FILES, 'fstat': FILES,
     'read': FILES, 'write': FILES, 'poll': FILES,
@@ -31,7 +32,7 @@ OWNERS = {
     'sendmsg': {'handle': 'messages with descriptors'},
     'recvmsg': {'handle': 'messages with descriptors'},
     'futex': {'board': 'the one place that sleeps and wakes'},
-    'sched_yield': {'board': 'the same'},
+    'sched_yield': {'board': 'the same', 'pool': 'until a worker that it stopped has stopped'},
     'eventfd': {'board': 'the same', 'pool': 'the application sleeps in poll'},
     'fork': POOL, 'waitpid': POOL, 'kill': POOL, 'pidfd_open': POOL, 'prctl': POOL,
     'close_range': POOL, 'signalfd': POOL, 'epoll_create1': POOL, 'epoll_ctl': POOL,
@@ -46,16 +47,15 @@ NOBODY = '''
     alloca
 '''.split()
 
-# file -> call -> why it is right there.
+# file or folder -> call -> why it is right there.
 EXCEPTIONS = {
     'lib/base/sys.c': {ALL: 'the table itself'},
     'lib/pool/detach.c': {'syscall': 'ends a process that shares its parent\'s memory: neither '
                                      'exit handlers nor a table that tests may have changed'},
     'lib/pool/descriptors.c': {'opendir': 'where close_range is missing: old kernels, Valgrind'},
     'lib/pool/progress.c': {'ioctl': 'the width of the terminal; 80 when that is not to be had'},
-    'lib/pool/supervisor.c': {'sigaction': 'in a process of its own, with arguments that cannot '
-                                           'fail',
-                              'signal': 'the same'},
+    'lib/pool/': {'signal': 'in supervisor and workers, with arguments that cannot fail',
+                  'sigaction': 'the same'},
 }
 
 ENTRY = re.compile(r'\(\*(\w+)\)\(')
@@ -69,7 +69,7 @@ def direct_calls(text, names):
 
 def check_file(path, name, module, names):
     text = source.code(path)
-    excused = EXCEPTIONS.get(name, {})
+    excused = EXCEPTIONS.get(name, {}) | EXCEPTIONS.get(f'lib/{module}/', {})
     for match in USE.finditer(text):
         owners = OWNERS.get(match.group(1), {})
         if owners != ALL and module not in owners:

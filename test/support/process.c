@@ -13,6 +13,14 @@
 
 #define MOST 4096
 
+/* Before main, so that no test can forget it: tests that run at the same time, as ctest's do, must
+ * not take each other's processes and memory for their own. Under a shell the program is a group
+ * leader, which cannot have a new session; there it shares the shell's. */
+__attribute__((constructor)) static void begin_session(void)
+{
+    setsid();
+}
+
 /* "pid (name) state parent group session tty tpgid flags minflt ..."; a name may hold spaces and
  * parentheses, so the fields count from the last ')'. */
 static bool parse(char *text, struct test_process *process)

@@ -1,6 +1,6 @@
 /* The processes of this test program, by /proc: who is there, who survived, what they faulted.
  *
- * "Of this test" is every process in the test's session (test_begin() starts one) and every
+ * "Of this test" is every process in the test's session (linking this starts one) and every
  * descendant of the calling process. Supervisor and workers of a pool carry names (`shmf-super`,
  * `shmf-w0`, ...), so survivors can be told by name. */
 #ifndef TEST_SUPPORT_PROCESS_H

@@ -48,7 +48,6 @@ void test_deadline(unsigned seconds)
 
 void test_begin(void)
 {
-    setsid();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0UL, 0UL, 0UL);
     const char *seconds = getenv("SHMF_TEST_DEADLINE");
     if (seconds)

@@ -2,9 +2,8 @@
 #ifndef TEST_SUPPORT_WATCHDOG_H
 #define TEST_SUPPORT_WATCHDOG_H
 
-/* Call first in main: gives the program a session of its own (where it is not a group leader
- * already, as under a shell), so that what it started can be told from all else, and arms the
- * deadline SHMF_TEST_DEADLINE (seconds, set by ctest; by hand, as under gdb, there is none). */
+/* Call first in main: arms the deadline SHMF_TEST_DEADLINE (seconds, set by ctest; by hand, as under
+ * gdb, there is none) and lets a debugger attach. */
 void test_begin(void);
 
 /* From now on `seconds` (already scaled). When they are over, the stacks of all processes of this
