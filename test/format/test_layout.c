@@ -16,10 +16,10 @@ struct field {
     size_t size;
 };
 
-#define FIELD(structure, name)                                                 \
-    {                                                                          \
-        #structure, #name, offsetof(struct structure, name),                   \
-            sizeof(((struct structure *)NULL)->name)                           \
+#define FIELD(structure, name)                                                                     \
+    {                                                                                              \
+#structure, #name, offsetof(struct structure, name),                                       \
+            sizeof(((struct structure *)NULL)->name)                                               \
     }
 
 static const struct field fields[] = {
