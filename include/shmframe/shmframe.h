@@ -10,6 +10,7 @@
 #include <shmframe/frame.h>
 #include <shmframe/future.h>
 #include <shmframe/handle.h>
+#include <shmframe/map.h>
 #include <shmframe/memory.h>
 #include <shmframe/pool.h>
 #include <shmframe/progress.h>

@@ -1,0 +1,56 @@
+/* libshmframe: whole calls: map a function over all elements, or over a range, and wait.
+ *
+ * Elements travel in chunks, so that a call costs far less per element than a task of its own.
+ * Every element has its result and its status: one that fails does not stop the others. Thread
+ * safety: as for the pool. */
+#ifndef SHMFRAME_MAP_H
+#define SHMFRAME_MAP_H
+
+#include <shmframe/pool.h>
+
+SHMF_BEGIN_DECLS
+
+/* Zero means the default in every field. */
+struct shmf_map_options {
+    int64_t chunk;           /* elements that travel together; 0: from measured durations, about
+                                half a millisecond of work */
+    int attempts;            /* of a chunk whose worker died; > 1: elements are idempotent */
+    double deadline_seconds; /* for a chunk */
+    const char *progress;    /* as in struct shmf_imap_options; counts chunks */
+    uint64_t reserved[8];    /* must be zero */
+};
+
+/* Runs `fn` for each of tasks->count elements (`next` is not supported; `args`, `arg_size`,
+ * `handles`, `context` and `seed` are as for shmf_pool_imap) and waits for all. An element returns
+ * `result_size` bytes (shmf_task_return_bytes or _double), which go to results + i * result_size;
+ * nothing when result_size is 0. statuses[i], unless NULL, tells how element i went; the bytes of
+ * one that failed are not touched.
+ * Returns SHMF_OK, or the status of the first element that failed, with its number and reason in
+ * `*err`; or the failure of the call itself. */
+SHMF_API int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tasks *tasks,
+                           const struct shmf_map_options *options, void *results,
+                           size_t result_size, int *statuses, struct shmf_error *err);
+
+/* A part of a range: begin <= i < end. Fails as a task function does. */
+typedef int (*shmf_range_fn)(struct shmf_task *task, int64_t begin, int64_t end, void *context);
+
+/* Zero means the default in every field. */
+struct shmf_for_options {
+    int64_t grain;        /* numbers that travel together; 0: the range in equal parts, one for each
+                             worker (and the caller) */
+    int caller_too;       /* nonzero: the caller runs parts as well */
+    const struct shmf_handle *handles; /* inputs of every part */
+    size_t n_handles;
+    uint64_t reserved[8]; /* must be zero */
+};
+
+/* Runs `fn` over the parts of begin <= i < end and waits. `context` is memory of the application as
+ * it was when the pool was created; what parts compute goes into memory that is shared. Returns
+ * SHMF_OK, or how the first part that failed did, its bounds in `*err`; the others ran. */
+SHMF_API int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
+                           void *context, const struct shmf_for_options *options,
+                           struct shmf_error *err);
+
+SHMF_END_DECLS
+
+#endif

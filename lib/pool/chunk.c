@@ -1,0 +1,129 @@
+/* The worker's side of map. */
+#include "pool/chunk.h"
+
+#include "base/sys.h"
+#include "pool/result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The reply is put together in private memory, which grows and stays, and returned at the end. */
+static uint8_t *buffer;
+static size_t buffer_size;
+
+static uint8_t *room(struct shmf_task *task, uint64_t count, uint64_t result_size)
+{
+    uint64_t each, size;
+    if (__builtin_add_overflow(result_size, sizeof(int32_t), &each) ||
+        __builtin_mul_overflow(count, each, &size) ||
+        __builtin_add_overflow(size, sizeof(struct shmfi_chunk_reply), &size)) {
+        shmf_task_fail(task, SHMF_E_TOOBIG, "a chunk of %llu results of %llu bytes",
+                       (unsigned long long)count, (unsigned long long)result_size);
+        return NULL;
+    }
+    if (size > buffer_size) {
+        void *grown = shmfi_sys.realloc(buffer, size);
+        if (!grown) {
+            shmf_task_fail(task, SHMF_E_NOMEM, "no memory for a chunk's %llu bytes of results",
+                           (unsigned long long)size);
+            return NULL;
+        }
+        buffer = grown;
+        buffer_size = size;
+    }
+    return buffer;
+}
+
+/* Runs one element; its result goes to `out`. Returns its status. */
+static int run_element(struct shmf_task *element, const struct shmfi_chunk *chunk, int64_t index,
+                       uint8_t *out)
+{
+    element->index = index;
+    element->seed = shmfi_task_seed_of(chunk->seed, index);
+    element->error.code = SHMF_OK;
+    element->size = 0;
+    int rc = ((shmf_task_fn)(uintptr_t)chunk->function)(element,
+                                                        (void *)(uintptr_t)chunk->context);
+    const uint8_t *from = element->bytes;
+    if (element->segment && element->kind == SHMF_KIND_BYTES)
+        from = (const uint8_t *)element->segment->base + SHMFI_BYTES_OFFSET;
+    if (rc) {
+        if (!element->error.code)
+            shmf_task_fail(element, rc, "the task function returned %d", rc);
+    } else if (element->size != chunk->result_size ||
+               (element->segment && element->kind != SHMF_KIND_BYTES)) {
+        element->error.code = SHMF_OK;
+        shmf_task_fail(element, SHMF_E_INVAL, "it returned %llu bytes instead of %llu",
+                       (unsigned long long)element->size, (unsigned long long)chunk->result_size);
+    } else {
+        element->error.code = SHMF_OK;
+        memcpy(out, from, chunk->result_size);
+    }
+    if (element->segment)
+        shmfi_segment_unref(element->segment);
+    element->segment = NULL;
+    element->kind = SHMF_KIND_NONE;
+    shmfi_task_clean(element);
+    return element->error.code;
+}
+
+static void note_failure(struct shmfi_chunk_reply *reply, const struct shmf_task *element)
+{
+    if (reply->n_failed++)
+        return;
+    reply->first_failed = element->index;
+    snprintf(reply->message, sizeof reply->message, "%.*s", (int)sizeof reply->message - 1,
+             element->error.message);
+}
+
+static int run_elements(struct shmf_task *task, const struct shmfi_chunk *chunk,
+                        const uint8_t *args)
+{
+    size_t hidden = chunk->arg_size ? 1 : 0; /* the handle of the arguments */
+    uint8_t *out = room(task, (uint64_t)chunk->count, chunk->result_size);
+    if (!out)
+        return SHMF_E_NOMEM;
+    struct shmfi_chunk_reply reply = {0};
+    uint8_t *results = out + sizeof reply;
+    uint8_t *statuses = results + (uint64_t)chunk->count * chunk->result_size;
+    struct shmf_task element = {
+        .arg_size = chunk->arg_size,
+        .shared = task->n_shared ? task->shared + hidden : NULL,
+        .n_shared = task->n_shared ? task->n_shared - hidden : 0,
+        .own = task->n_shared ? task->own : task->own + hidden,
+        .n_own = task->n_shared ? task->n_own : task->n_own - hidden,
+        .attempt = task->attempt,
+        .worker = task->worker,
+    };
+    for (int64_t i = 0; i < chunk->count; i++) {
+        element.arg = args ? args + (uint64_t)(chunk->first + i) * chunk->arg_size : NULL;
+        int32_t status = run_element(&element, chunk, chunk->first + i,
+                                     results + (uint64_t)i * chunk->result_size);
+        memcpy(statuses + (uint64_t)i * sizeof status, &status, sizeof status);
+        if (status)
+            note_failure(&reply, &element);
+    }
+    shmfi_sys.free(element.deferred);
+    memcpy(out, &reply, sizeof reply);
+    uint64_t size = (uint64_t)(statuses - out);
+    if (reply.n_failed)
+        size += (uint64_t)chunk->count * sizeof(int32_t);
+    return shmf_task_return_bytes(task, out, size);
+}
+
+int shmfi_run_chunk(struct shmf_task *task, void *unused)
+{
+    (void)unused;
+    const struct shmfi_chunk *chunk = shmf_task_arg(task);
+    struct shmfi_segment *segment = NULL;
+    if (chunk->arg_size) {
+        struct shmf_error err;
+        struct shmf_handle args = shmf_task_handle(task, 0);
+        if (shmfi_segment_open(&args, &segment, &err))
+            return shmfi_task_error(task, &err);
+    }
+    int rc = run_elements(task, chunk,
+                          segment ? (const uint8_t *)segment->base + SHMFI_BYTES_OFFSET : NULL);
+    shmfi_segment_unref(segment);
+    return rc;
+}

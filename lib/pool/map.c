@@ -1,0 +1,280 @@
+/* The application's side of map: an unordered iteration over chunks. */
+#include "pool/chunk.h"
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/pool_internal.h"
+
+#include <shmframe/map.h>
+#include <string.h>
+
+#define TARGET_NS 500000 /* of work in a chunk */
+
+struct span {
+    int64_t first, count;
+};
+
+struct map_call {
+    const struct shmf_tasks *tasks;
+    size_t result_size;
+    int64_t fixed;       /* chunk as the caller wants it; 0: from durations */
+    int64_t parallel;    /* workers */
+    int64_t next;        /* first element that no chunk has */
+    int64_t handed_out;  /* chunks */
+    double ns_each;      /* measured; 0: not yet */
+    uint32_t window;
+    struct span *spans;  /* of all chunks so far, by number */
+    int64_t spans_capacity;
+    struct shmfi_chunk chunk;
+
+    uint8_t *results;
+    int *statuses;
+    int status;          /* of the first element that failed */
+    int64_t first_failed;
+    struct shmf_error *err;
+};
+
+/* Small at first; then as much as takes TARGET_NS, but never so much that workers end up waiting
+ * for the last one. */
+static int64_t chunk_size(const struct map_call *call)
+{
+    int64_t left = call->tasks->count - call->next;
+    int64_t size = call->fixed;
+    if (!size) {
+        int64_t fair = left / (2 * call->parallel) + 1;
+        size = call->ns_each > 0 ? (int64_t)(TARGET_NS / call->ns_each) + 1 : 1 + left / 4096;
+        if (size > fair)
+            size = fair;
+    }
+    return size < left ? size : left;
+}
+
+static int next_chunk(struct shmf_task_input *input, void *user)
+{
+    struct map_call *call = user;
+    if (call->next >= call->tasks->count)
+        return 0;
+    struct span span = {call->next, chunk_size(call)};
+    if (call->handed_out == call->spans_capacity) {
+        int64_t capacity = call->spans_capacity ? 2 * call->spans_capacity : 64;
+        void *grown = shmfi_sys.realloc(call->spans, (size_t)capacity * sizeof *call->spans);
+        if (!grown)
+            return SHMF_E_NOMEM;
+        call->spans = grown;
+        call->spans_capacity = capacity;
+    }
+    call->spans[call->handed_out++] = span;
+    call->next += span.count;
+    call->chunk.first = span.first;
+    call->chunk.count = span.count;
+    input->arg = &call->chunk;
+    input->arg_size = sizeof call->chunk;
+    return 1;
+}
+
+/* ---- replies ------------------------------------------------------------------------------ */
+
+static void note_failure(struct map_call *call, int64_t element, int status, const char *why)
+{
+    if (call->status && call->first_failed < element)
+        return;
+    call->first_failed = element;
+    call->status = shmfi_error(call->err, status, "element %lld: %s", (long long)element, why);
+}
+
+static void fail_span(struct map_call *call, const struct span *span, int status, const char *why)
+{
+    for (int64_t i = 0; call->statuses && i < span->count; i++)
+        call->statuses[span->first + i] = status;
+    note_failure(call, span->first, status, why);
+}
+
+static void copy_results(struct map_call *call, const struct span *span, const uint8_t *results,
+                         const uint8_t *statuses)
+{
+    size_t each = call->result_size;
+    uint8_t *to = call->results + (size_t)span->first * each;
+    if (!statuses) {
+        if (each)
+            memcpy(to, results, (size_t)span->count * each);
+        for (int64_t i = 0; call->statuses && i < span->count; i++)
+            call->statuses[span->first + i] = SHMF_OK;
+        return;
+    }
+    for (int64_t i = 0; i < span->count; i++) {
+        int32_t status;
+        memcpy(&status, statuses + (size_t)i * sizeof status, sizeof status);
+        if (call->statuses)
+            call->statuses[span->first + i] = status;
+        if (!status && each)
+            memcpy(to + (size_t)i * each, results + (size_t)i * each, each);
+    }
+}
+
+static void take_reply(struct map_call *call, const struct shmf_result *result)
+{
+    const struct span *span = &call->spans[shmf_result_index(result)];
+    const struct shmf_failure *failure = shmf_result_failure(result);
+    if (failure) {
+        fail_span(call, span, failure->code, failure->message);
+        return;
+    }
+    struct shmfi_chunk_reply reply;
+    size_t size, results = (size_t)span->count * call->result_size;
+    const uint8_t *bytes = shmf_result_bytes(result, &size);
+    if (bytes && size >= sizeof reply)
+        memcpy(&reply, bytes, sizeof reply);
+    if (!bytes || size < sizeof reply ||
+        size - sizeof reply != results + (reply.n_failed ? (size_t)span->count * 4 : 0)) {
+        fail_span(call, span, SHMF_E_CORRUPT, "its chunk's reply has the wrong size");
+        return;
+    }
+    copy_results(call, span, bytes + sizeof reply,
+                 reply.n_failed ? bytes + sizeof reply + results : NULL);
+    if (reply.n_failed) {
+        int status = SHMF_E_TASK;
+        reply.message[sizeof reply.message - 1] = '\0';
+        if (reply.first_failed >= span->first && reply.first_failed - span->first < span->count) {
+            int32_t code;
+            memcpy(&code, bytes + sizeof reply + results + (reply.first_failed - span->first) * 4,
+                   sizeof code);
+            status = code < 0 ? code : SHMF_E_TASK;
+        }
+        note_failure(call, reply.first_failed, status, reply.message);
+    }
+    double each = (double)shmf_result_nanoseconds(result) / (double)span->count;
+    call->ns_each = call->ns_each > 0 ? (call->ns_each + each) / 2 : each;
+}
+
+/* ---- the call ----------------------------------------------------------------------------- */
+
+static int check(const struct shmf_tasks *tasks, const struct shmf_map_options *options,
+                 const void *results, size_t result_size, struct shmf_error *err)
+{
+    if (!tasks)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks: NULL");
+    if (tasks->next || tasks->count < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.%s",
+                           tasks->next ? "next: not for map" : "count: negative");
+    if (tasks->arg_size && !tasks->args && tasks->count)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.args: NULL");
+    if (result_size && !results && tasks->count)
+        return shmfi_error(err, SHMF_E_INVAL, "results: NULL");
+    if (options->chunk < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.chunk: %lld", (long long)options->chunk);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i])
+            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
+    return SHMF_OK;
+}
+
+/* All arguments in one segment, which every chunk names. */
+static int share_args(const struct shmf_tasks *tasks, struct shmfi_segment **segment,
+                      struct shmf_error *err)
+{
+    uint64_t size;
+    if (__builtin_mul_overflow((uint64_t)tasks->count, tasks->arg_size, &size) ||
+        size > INT64_MAX - SHMFI_BYTES_OFFSET)
+        return shmfi_error(err, SHMF_E_TOOBIG, "tasks.count x tasks.arg_size");
+    int rc = shmfi_segment_new(size + SHMFI_BYTES_OFFSET, 0, segment, err);
+    if (!rc)
+        memcpy((char *)(*segment)->base + SHMFI_BYTES_OFFSET, tasks->args, size);
+    return rc;
+}
+
+static int iterate(struct shmf_pool *pool, struct map_call *call, const struct shmf_tasks *chunks,
+                   const struct shmf_map_options *options)
+{
+    struct shmf_imap_options how = {
+        .unordered = 1,
+        .window = (int)call->window,
+        .attempts = options->attempts,
+        .deadline_seconds = options->deadline_seconds,
+        .progress = options->progress,
+    };
+    struct shmf_iter *iter = shmf_pool_imap(pool, shmfi_run_chunk, chunks, &how, call->err);
+    if (!iter)
+        return SHMF_E_INVAL; /* not seen: the reason is in *err */
+    struct shmf_result *result;
+    struct shmf_error err = {0};
+    int rc;
+    while ((rc = shmf_iter_next(iter, &result, &err)) > 0) {
+        take_reply(call, result);
+        shmf_result_free(result);
+    }
+    shmf_iter_free(iter);
+    if (rc < 0 && call->err)
+        *call->err = err;
+    return rc ? rc : call->status;
+}
+
+static int map_with_args(struct shmf_pool *pool, struct map_call *call,
+                         const struct shmf_map_options *options, struct shmfi_segment *args)
+{
+    const struct shmf_tasks *tasks = call->tasks;
+    size_t n_handles = tasks->n_handles + (args ? 1 : 0);
+    struct shmf_handle *handles = shmfi_sys.malloc((n_handles + 1) * sizeof *handles);
+    int rc = SHMF_E_NOMEM;
+    if (handles) {
+        if (args)
+            handles[0] = shmfi_segment_handle(args, SHMF_KIND_BYTES);
+        if (tasks->n_handles)
+            memcpy(handles + (args ? 1 : 0), tasks->handles, tasks->n_handles * sizeof *handles);
+        struct shmf_tasks chunks = {
+            .count = -1,
+            .next = next_chunk,
+            .user = call,
+            .handles = handles,
+            .n_handles = n_handles,
+        };
+        rc = iterate(pool, call, &chunks, options);
+    } else {
+        shmfi_error(call->err, rc, "no memory for a map over %zu handles", n_handles);
+    }
+    shmfi_sys.free(handles);
+    shmfi_sys.free(call->spans);
+    return rc;
+}
+
+int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tasks *tasks,
+                  const struct shmf_map_options *options, void *results, size_t result_size,
+                  int *statuses, struct shmf_error *err)
+{
+    static const struct shmf_map_options defaults;
+    struct shmf_error why = {0};
+    if (!options)
+        options = &defaults;
+    if (!err)
+        err = &why;
+    int rc = shmfi_pool_check(pool, err);
+    if (!rc && !fn)
+        rc = shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+    if (!rc)
+        rc = check(tasks, options, results, result_size, err);
+    if (rc)
+        return rc;
+    struct map_call call = {
+        .tasks = tasks,
+        .result_size = result_size,
+        .fixed = options->chunk,
+        .parallel = pool->n_workers ? pool->n_workers : 1,
+        .chunk = {.function = (uint64_t)(uintptr_t)fn,
+                  .context = (uint64_t)(uintptr_t)tasks->context,
+                  .seed = tasks->seed,
+                  .arg_size = tasks->arg_size,
+                  .result_size = result_size},
+        .results = results,
+        .statuses = statuses,
+        .err = err,
+    };
+    uint32_t window = (uint32_t)(4 * call.parallel);
+    call.window = window < pool->window ? window : pool->window;
+    struct shmfi_segment *args = NULL;
+    if (tasks->arg_size && tasks->count)
+        rc = share_args(tasks, &args, err);
+    err->code = SHMF_OK;
+    if (!rc)
+        rc = map_with_args(pool, &call, options, args);
+    shmfi_segment_unref(args);
+    return rc == SHMF_E_INVAL && err->code ? err->code : rc;
+}

@@ -1,0 +1,175 @@
+/* The parallel loop: parts of a range go to workers, and one after the other to the caller if he
+ * takes part. */
+#include "base/error.h"
+#include "pool/submit.h"
+#include "pool/task_internal.h"
+
+#include "base/sys.h"
+
+#include <shmframe/map.h>
+
+/* A part, as the task's argument. */
+struct part {
+    uint64_t function, context; /* addresses */
+    int64_t begin, end;
+};
+
+struct for_call {
+    struct shmfi_sink sink; /* first: deliver() gets a pointer to it */
+    struct shmf_pool *pool;
+    struct part part;       /* the rest: parts are cut off in front, for workers, and behind, for
+                               the caller */
+    int64_t grain;
+    const struct shmf_handle *handles;
+    size_t n_handles;
+    int64_t submitted, arrived;
+    struct shmf_error *err;
+    int status;
+};
+
+static int run_part(struct shmf_task *task, void *unused)
+{
+    (void)unused;
+    const struct part *part = shmf_task_arg(task);
+    return ((shmf_range_fn)(uintptr_t)part->function)(task, part->begin, part->end,
+                                                      (void *)(uintptr_t)part->context);
+}
+
+static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
+{
+    struct for_call *call = (struct for_call *)sink;
+    const struct shmf_failure *failure = shmf_result_failure(result);
+    call->arrived++;
+    if (failure && !call->status) {
+        int64_t begin = shmf_result_index(result);
+        call->status = shmfi_error(call->err, failure->code, "the part from %lld on: %s",
+                                   (long long)begin, failure->message);
+    }
+    shmf_result_free(result);
+}
+
+static struct shmfi_order order_for(struct for_call *call, const struct part *part)
+{
+    return (struct shmfi_order){
+        .sink = &call->sink,
+        .function = run_part,
+        .index = part->begin,
+        .input = {part, sizeof *part, call->handles, call->n_handles},
+    };
+}
+
+/* Not past the end, and without overflow. */
+static int64_t grain_of(const struct for_call *call)
+{
+    uint64_t left = (uint64_t)call->part.end - (uint64_t)call->part.begin;
+    return left < (uint64_t)call->grain ? (int64_t)left : call->grain;
+}
+
+static int hand_out(struct for_call *call, struct shmf_error *err)
+{
+    uint32_t submitted = 0;
+    int rc = 0;
+    while (call->part.begin < call->part.end &&
+           call->submitted - call->arrived < 2 * (int64_t)call->pool->n_workers) {
+        struct part part = call->part;
+        part.end = part.begin + grain_of(call);
+        struct shmfi_order order = order_for(call, &part);
+        rc = shmfi_pool_submit(call->pool, &order, err);
+        if (rc <= 0)
+            break;
+        call->part.begin = part.end;
+        call->submitted++;
+        submitted++;
+    }
+    if (submitted)
+        shmfi_wake_some(&call->pool->board, submitted);
+    return rc < 0 ? rc : 0;
+}
+
+static int run_here(struct for_call *call, struct shmf_error *err)
+{
+    struct part part = call->part;
+    part.begin = part.end - grain_of(call);
+    call->part.end = part.begin;
+    call->submitted++;
+    struct shmfi_order order = order_for(call, &part);
+    int rc = shmfi_run_inline(&order, err);
+    return rc < 0 ? rc : 0;
+}
+
+/* The lock is held all the time but while waiting; parts that the caller runs must not call the
+ * pool. */
+static int run(struct for_call *call, bool caller_too, struct shmf_error *err)
+{
+    struct shmf_pool *pool = call->pool;
+    int wait_ms = SHMFI_FIRST_WAIT_MS, rc = 0;
+    while (!rc && (call->part.begin < call->part.end || call->arrived < call->submitted)) {
+        if (!pool->is_inline && (rc = hand_out(call, err)))
+            break;
+        if ((caller_too || pool->is_inline) && call->part.begin < call->part.end)
+            rc = run_here(call, err);
+        if (rc || pool->is_inline)
+            continue;
+        if (pool->broken)
+            return shmfi_error(err, pool->broken, "%s", pool->broken_why);
+        int harvested = shmfi_pool_advance(pool, err);
+        bool rest = call->part.begin < call->part.end;
+        if (harvested < 0)
+            rc = harvested;
+        else if (!harvested && call->arrived < call->submitted && !(rest && caller_too))
+            rc = shmfi_pool_await(pool, &call->sink, &wait_ms, err);
+    }
+    return rc;
+}
+
+static int check(int64_t begin, int64_t end, shmf_range_fn fn,
+                 const struct shmf_for_options *options, struct shmf_error *err)
+{
+    if (!fn)
+        return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+    if (begin > end)
+        return shmfi_error(err, SHMF_E_INVAL, "begin: %lld is behind end, %lld", (long long)begin,
+                           (long long)end);
+    if (options->grain < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.grain: %lld", (long long)options->grain);
+    if (options->n_handles && !options->handles)
+        return shmfi_error(err, SHMF_E_INVAL, "options.handles: NULL, but n_handles is %zu",
+                           options->n_handles);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i])
+            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
+    return SHMF_OK;
+}
+
+int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
+                  void *context, const struct shmf_for_options *options, struct shmf_error *err)
+{
+    static const struct shmf_for_options defaults;
+    struct shmf_error why;
+    if (!options)
+        options = &defaults;
+    if (!err)
+        err = &why;
+    int rc = shmfi_pool_check(pool, err);
+    if (!rc)
+        rc = check(begin, end, fn, options, err);
+    if (rc || begin == end)
+        return rc;
+    uint64_t parts = pool->n_workers + (options->caller_too || pool->is_inline ? 1 : 0);
+    uint64_t grain = ((uint64_t)end - (uint64_t)begin - 1) / parts + 1;
+    struct for_call call = {
+        .sink = {deliver, 1},
+        .pool = pool,
+        .part = {(uint64_t)(uintptr_t)fn, (uint64_t)(uintptr_t)context, begin, end},
+        .grain = options->grain ? options->grain : grain > INT64_MAX ? INT64_MAX : (int64_t)grain,
+        .handles = options->handles,
+        .n_handles = options->n_handles,
+        .err = err,
+    };
+    pthread_mutex_lock(&pool->lock);
+    rc = run(&call, options->caller_too != 0, err);
+    if (rc)
+        shmfi_pool_abandon(pool, &call.sink);
+    pthread_mutex_unlock(&pool->lock);
+    return rc ? rc : call.status;
+}
