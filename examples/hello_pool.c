@@ -1,7 +1,6 @@
 /* The third step: worker processes that map a function over tasks.
  *
  *     cc hello_pool.c -o hello_pool $(pkg-config --cflags --libs shmframe)
- *
  * prints
  *
  *     task 0: 1 2 3 4
@@ -21,11 +20,9 @@ static int multiply(struct shmf_task *task, void *context)
     if (factor == 0)
         return shmf_task_fail(task, SHMF_E_RANGE, "%d is no factor", factor);
     struct shmf_array *out = shmf_task_new_array(task, SHMF_FLOAT64, 1, (int64_t[]){4});
-    if (!in || !out)
-        return -1; /* the library has recorded why */
     const double *from = shmf_array_data(in);
     double *to = shmf_array_data_mut(out);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; from && to && i < 4; i++)
         to[i] = factor * from[i];
     return shmf_task_return_array(task, out);
 }
@@ -36,7 +33,6 @@ int main(void)
     const double four[] = {1, 2, 3, 4};
     struct shmf_error err;
     struct shmf_result *result;
-    int rc = -1;
     const int64_t shape[] = {4};
     struct shmf_array *in = shmf_array_from_data(SHMF_FLOAT64, 1, shape, NULL, four, &err);
     struct shmf_handle handle = shmf_array_handle(in);
@@ -44,6 +40,7 @@ int main(void)
         .count = 4, .args = factors, .arg_size = sizeof(int), .handles = &handle, .n_handles = 1};
     struct shmf_pool *pool = in ? shmf_pool_new(NULL, &err) : NULL; /* a worker per CPU */
     struct shmf_iter *iter = pool ? shmf_pool_imap(pool, multiply, &tasks, NULL, &err) : NULL;
+    int rc = iter ? 0 : -1;
     while (iter && (rc = shmf_iter_next(iter, &result, &err)) > 0) {
         const struct shmf_failure *failure = shmf_result_failure(result);
         const double *out = shmf_array_data(shmf_result_array(result));

@@ -6,19 +6,24 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../build-examples}
-packages="gcc libc6-dev make cmake pkg-config libxxhash-dev libnetcdf-dev libpng-dev ferret-datasets"
-
 missing=
-for package in $packages; do
-    if command -v dpkg-query >/dev/null; then
+# need COMMAND PACKAGE
+need() {
+    command -v "$1" >/dev/null || missing="$missing $2"
+}
+need cc gcc
+need make make
+need cmake cmake
+need pkg-config pkg-config
+if command -v dpkg-query >/dev/null; then
+    for package in libc6-dev libxxhash-dev libnetcdf-dev libpng-dev ferret-datasets; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' ||
             missing="$missing $package"
-    fi
-done
-if ! command -v dpkg-query >/dev/null; then
-    echo "not a Debian system: assuming that a C compiler, CMake, pkg-config, xxHash, libnetcdf," \
-        "libpng and ETOPO5 ($packages) are there" >&2
-elif [ -n "$missing" ] && [ "$(id -u)" = 0 ]; then
+    done
+else
+    echo "not a Debian system: xxHash, libnetcdf, libpng and ETOPO5 are taken to be there" >&2
+fi
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -q
     # shellcheck disable=SC2086 # a list of words
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

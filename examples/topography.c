@@ -77,10 +77,8 @@ static void consume(const struct workload *work, struct shmf_result *result,
     int64_t task = shmf_result_index(result);
     int64_t n = world->grid.n_rows, high = 0, low = 0;
     for (int64_t i = 0; i < n * world->grid.n_columns; i++) {
-        if (field[i] > field[high])
-            high = i;
-        if (field[i] < field[low])
-            low = i;
+        high = field[i] > field[high] ? i : high;
+        low = field[i] < field[low] ? i : low;
     }
     world->highest[task] = (struct extreme){field[high], high % n, high / n};
     world->lowest[task] = (struct extreme){field[low], low % n, low / n};
@@ -90,10 +88,10 @@ static void consume(const struct workload *work, struct shmf_result *result,
 
 static void print_extreme(const struct shmf_frame *frame, const struct extreme *extreme)
 {
-    struct shmf_text latitude = shmf_frame_row_text(frame, extreme->row);
-    struct shmf_text longitude = shmf_frame_column_label(frame, extreme->column);
-    printf("  %8.0f m at %6.*s %7.*s", extreme->metres, (int)latitude.size, latitude.data,
-           (int)longitude.size, longitude.data);
+    struct shmf_text north = shmf_frame_row_text(frame, extreme->row);
+    struct shmf_text east = shmf_frame_column_label(frame, extreme->column);
+    printf("  %8.0f m at %6.*s %7.*s", extreme->metres, (int)north.size, north.data, (int)east.size,
+           east.data);
 }
 
 static void print_extremes(const struct topography *world, int64_t n_tasks)
