@@ -41,7 +41,7 @@ struct shmf_frame_spec {
     int64_t n_columns;
     const struct shmf_column_spec *columns; /* n_columns; or NULL: all alike, as the next two say */
     enum shmf_dtype dtype;                  /* of every column, where `columns` is NULL */
-    const char *const *column_labels;       /* n_columns; or NULL: "0", "1", "2", ... */
+    const char *const *column_labels;       /* n_columns, without `columns`; or NULL: "0", "1", ... */
     const char *const *row_labels;          /* n_rows UTF-8 row labels; or NULL */
     const int64_t *row_numbers;             /* n_rows int64 row labels; or NULL */
     int64_t range_start;                    /* with neither: rows are start, start + step, ... */
@@ -77,14 +77,16 @@ SHMF_API struct shmf_frame *shmf_frame_new(const struct shmf_frame_spec *spec,
                                            struct shmf_error *err);
 
 /* A finished frame from columns of the caller: `data[c]` has n_rows elements laid out as in
- * struct shmf_column; `validity` may be NULL, as may any entry of it. */
+ * struct shmf_column; `validity` may be NULL, as may any entry of it. A column with a null gets a
+ * validity bitmap whether the spec says nullable or not. */
 SHMF_API struct shmf_frame *shmf_frame_from_columns(const struct shmf_frame_spec *spec,
                                                     const void *const *data,
                                                     const uint8_t *const *validity,
                                                     struct shmf_error *err);
 
 /* A finished frame of one fixed-width dtype from a matrix of the caller: element (r, c) is at
- * data + r * row_stride + c * column_stride (bytes). */
+ * data + r * row_stride + c * column_stride (bytes; may be negative or zero). Booleans are bytes
+ * there, not zero means true. SHMF_E_DTYPE: the columns' dtypes differ. */
 SHMF_API struct shmf_frame *shmf_frame_from_matrix(const struct shmf_frame_spec *spec,
                                                    const void *data, int64_t row_stride,
                                                    int64_t column_stride, struct shmf_error *err);
@@ -96,7 +98,9 @@ SHMF_API void *shmf_frame_data_mut(struct shmf_frame *frame, int64_t column);
 /* The column's validity bitmap for writing; NULL as above and for a column that is not nullable. */
 SHMF_API uint8_t *shmf_frame_validity_mut(struct shmf_frame *frame, int64_t column);
 
-/* Count nulls, clear padding, make the frame ready to be shared. Idempotent. */
+/* Count nulls, clear padding, make the frame ready to be shared. Idempotent. A frame that was
+ * opened copy-on-write or as a private copy needs it again after its validity was written.
+ * SHMF_E_ACCESS: the frame is being built by the process that this one was forked from. */
 SHMF_API int shmf_frame_finish(struct shmf_frame *frame, struct shmf_error *err);
 
 /* The frame that `handle` names, with the handle's access; the caller frees it. Errors as for

@@ -34,7 +34,9 @@ struct shmf_pool_options {
     const int *keep_fds;    /* descriptors that workers inherit beside 0, 1 and 2 */
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context); /* runs in each new worker; nonzero: it exits */
-    void *initializer_context;
+    void *initializer_context; /* of the finalizer too */
+    void (*finalizer)(int worker, void *context); /* runs in a worker that ends by itself */
+    int64_t tasks_per_worker; /* a worker is replaced after so many tasks; 0: never */
     uint64_t reserved[8];   /* must be zero */
 };
 
@@ -44,6 +46,13 @@ struct shmf_pool_options {
  * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
 SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
                                          struct shmf_error *err);
+
+/* Takes no more work from now on: what is submitted goes on, new calls fail with SHMF_E_CLOSED. */
+SHMF_API int shmf_pool_close(struct shmf_pool *pool);
+
+/* Waits until every submitted task is done (an iterator submits as its results are taken: iterate
+ * first). SHMF_E_TIMEOUT after `seconds`; negative: no limit. */
+SHMF_API int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *err);
 
 /* Ends the pool: running tasks are killed, processes are gone when it returns. Iterators and
  * results stay valid objects: iterators end with SHMF_E_CLOSED, results stay readable. */

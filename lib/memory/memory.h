@@ -70,6 +70,9 @@ uint64_t shmfi_region_size(const struct shmfi_region *region);
 uint64_t shmfi_region_serial(const struct shmfi_region *region);
 uint64_t shmfi_memory_serial(void);
 
+/* Is the region mapped in children that are forked? See shmfi_memory_set_dontfork. */
+bool shmfi_region_is_inherited(const struct shmfi_region *region);
+
 /* A descriptor of the region, opened read-only, to be sent; borrowed, stays open with the region.
  * Negative: an enum shmf_status. */
 int shmfi_region_fd(struct shmfi_region *region, struct shmf_error *err);

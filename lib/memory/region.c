@@ -184,3 +184,8 @@ void shmfi_region_destroy(struct shmfi_region *region)
     shmfi_sys.free(region->used);
     shmfi_sys.free(region);
 }
+
+bool shmfi_region_is_inherited(const struct shmfi_region *region)
+{
+    return !region->dontfork;
+}

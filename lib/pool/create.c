@@ -7,7 +7,7 @@
 #include "pool/iter_internal.h"
 #include "pool/machine.h"
 #include "pool/submit.h"
-#include "pool/supervisor.h"
+#include "pool/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,9 @@ static int check_options(const struct shmf_pool_options *options, struct shmf_er
     if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
         return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d",
                            options->window, SHMF_MAX_WINDOW);
+    if (options->tasks_per_worker < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.tasks_per_worker: %lld",
+                           (long long)options->tasks_per_worker);
     if (options->n_keep_fds && !options->keep_fds)
         return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu",
                            options->n_keep_fds);
@@ -192,11 +195,13 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
         .n_keep_fds = options->n_keep_fds,
         .initializer = options->initializer,
         .initializer_context = options->initializer_context,
+        .finalizer = options->finalizer,
+        .tasks_per_worker = (uint64_t)options->tasks_per_worker,
         .threads = 1,
     };
     setup.app_pidfd = shmfi_sys.pidfd_open(setup.app_pid, 0);
     pool->regions_at_fork = shmfi_memory_serial();
-    shmfi_memory_set_drop_hook(shmfi_pools_drop_region, NULL);
+    shmfi_memory_set_drop_hook(shmfi_region_dropped, shmfi_this_worker());
     shmfi_desk_open(pool);
     rc = fork_supervisor(pool, &setup, err);
     shmfi_sys.close(sockets[1]);

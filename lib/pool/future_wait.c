@@ -45,6 +45,13 @@ int shmf_future_done(struct shmf_future *future)
     return done;
 }
 
+static uint64_t deadline_in(double seconds)
+{
+    if (seconds >= 0 && seconds < SHMFI_LONGEST_SECONDS)
+        return shmfi_now() + (uint64_t)(seconds * 1e9);
+    return UINT64_MAX;
+}
+
 static int wait_locked(struct shmf_future *future, uint64_t deadline, struct shmf_error *err)
 {
     struct shmf_pool *pool = future->pool;
@@ -78,11 +85,8 @@ int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_err
     struct shmf_pool *pool = future->pool;
     if (!pool)
         return shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
-    uint64_t deadline = UINT64_MAX;
-    if (seconds >= 0 && seconds < SHMFI_LONGEST_SECONDS)
-        deadline = shmfi_now() + (uint64_t)(seconds * 1e9);
     pthread_mutex_lock(&pool->lock);
-    rc = wait_locked(future, deadline, err);
+    rc = wait_locked(future, deadline_in(seconds), err);
     pthread_mutex_unlock(&pool->lock);
     return rc;
 }
@@ -103,6 +107,52 @@ struct shmf_result *shmf_pool_apply(struct shmf_pool *pool, shmf_task_fn fn,
     }
     shmf_future_free(future);
     return result;
+}
+
+/* ---- all tasks ---------------------------------------------------------------------------- */
+
+static bool is_idle(const struct shmf_pool *pool)
+{
+    return !pool->backlog && pool->n_free == pool->board.geometry.slots;
+}
+
+static int join_locked(struct shmf_pool *pool, uint64_t deadline, struct shmf_error *err)
+{
+    int wait_ms = SHMFI_FIRST_WAIT_MS;
+    for (;;) {
+        int harvested = shmfi_pool_advance(pool, err);
+        if (pool->is_inline || is_idle(pool))
+            return SHMF_OK;
+        if (pool->broken)
+            return shmfi_error(err, pool->broken, "%s", pool->broken_why);
+        if (harvested < 0)
+            return harvested;
+        if (shmfi_now() >= deadline)
+            return shmfi_error(err, SHMF_E_TIMEOUT, "%u tasks are not done yet",
+                               pool->board.geometry.slots - pool->n_free);
+        int rc = harvested ? SHMF_OK : shmfi_pool_await(pool, NULL, &wait_ms, err);
+        if (rc)
+            return rc;
+    }
+}
+
+int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *err)
+{
+    int rc = shmfi_pool_check(pool, err);
+    if (rc && rc != SHMF_E_CLOSED)
+        return rc;
+    pthread_mutex_lock(&pool->lock);
+    rc = join_locked(pool, deadline_in(seconds), err);
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+int shmf_pool_close(struct shmf_pool *pool)
+{
+    int rc = shmfi_pool_check(pool, NULL);
+    if (rc == SHMF_OK)
+        pool->closed = true;
+    return rc == SHMF_E_CLOSED ? SHMF_OK : rc;
 }
 
 /* ---- cancelling --------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "handle/fdpass.h"
-#include "pool/pool_internal.h"
+#include "pool/worker.h"
 
 static void ask_again(struct shmf_pool *pool, uint32_t worker, uint64_t id)
 {
@@ -98,7 +98,8 @@ static bool send_to(struct shmf_pool *pool, uint32_t worker, const struct shmfi_
 int shmfi_pool_send_region(struct shmf_pool *pool, struct shmfi_region *region, bool need_fd,
                            struct shmf_error *err)
 {
-    if (!need_fd && shmfi_region_serial(region) <= pool->regions_at_fork)
+    if (!need_fd && shmfi_region_is_inherited(region) &&
+        shmfi_region_serial(region) <= pool->regions_at_fork)
         return 1; /* every worker inherited the mapping */
     int fd = shmfi_region_fd(region, err);
     if (fd < 0)
@@ -120,9 +121,10 @@ static void note_dropped(struct shmf_pool *pool, void *id)
     shmfi_ids_add(&pool->dropped, *(uint64_t *)id);
 }
 
-void shmfi_pools_drop_region(void *unused, uint64_t id)
+void shmfi_region_dropped(void *worker, uint64_t id)
 {
-    (void)unused;
+    if (worker)
+        shmfi_worker_drop_region(worker, id);
     shmfi_desk_each(note_dropped, &id);
 }
 

@@ -103,7 +103,7 @@ static void count_barren(struct shmf_pool *pool, const struct shmfi_member *memb
         pool->barren = 0;
         return;
     }
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    if (pool->closed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
         return;
     if (++pool->barren < 16 + 2 * pool->n_workers)
         return;
@@ -130,7 +130,8 @@ static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
         had_task = true;
         settle(pool, slot, message);
     }
-    pool->stats.workers_died++;
+    if (had_task || status)
+        pool->stats.workers_died++; /* others ended by themselves, as they were told to */
     count_barren(pool, member, had_task, status);
     shmfi_member_clear(pool, worker);
 }

@@ -61,7 +61,7 @@ struct shmf_pool {
     pthread_cond_t harvested; /* somebody parked for all and is back */
     bool parked;      /* a thread is in poll for everybody */
     bool is_inline;
-    bool closed;
+    bool closed;      /* no new work; changed once, read without the lock */
     int broken;       /* 0, or the status that every call reports */
     char broken_why[SHMF_ERROR_MESSAGE_SIZE];
 
@@ -129,8 +129,9 @@ void shmfi_pool_forget_region(struct shmfi_member *member, uint64_t id);
 int shmfi_pool_send_region(struct shmf_pool *pool, struct shmfi_region *region, bool need_fd,
                            struct shmf_error *err);
 
-/* Memory's drop hook, and the telling of workers that follows. */
-void shmfi_pools_drop_region(void *unused, uint64_t id);
+/* Memory's drop hook, and the telling of workers that follows. A worker that has a pool of its own
+ * is both: `worker` is NULL in an application. */
+void shmfi_region_dropped(void *worker, uint64_t id);
 void shmfi_pool_send_drops(struct shmf_pool *pool);
 
 /* ---- harvest.c ---------------------------------------------------------------------------- */

@@ -16,6 +16,8 @@ struct shmfi_setup {
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context);
     void *initializer_context;
+    void (*finalizer)(int worker, void *context);
+    uint64_t tasks_per_worker; /* 0: no limit */
     int threads;      /* cap for OpenMP and BLAS in workers */
 };
 

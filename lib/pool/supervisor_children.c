@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
-#define SHORT_LIFE_NS 10000000u   /* dying so soon means: it cannot start */
 #define FIRST_DELAY_NS 1000000u
 #define LAST_DELAY_NS 1000000000u
 
@@ -36,6 +36,12 @@ static void report_exit(struct shmfi_supervisor *self, uint32_t worker)
 
 /* ---- birth -------------------------------------------------------------------------------- */
 
+static uint64_t done_of(const struct shmfi_supervisor *self, uint32_t worker)
+{
+    return atomic_load_explicit(&self->pool->board.lines[worker].done, memory_order_relaxed);
+}
+
+/* It died before it had done anything: perhaps it cannot start. */
 static void put_off(struct shmfi_child *child)
 {
     child->delay = child->delay ? 2 * child->delay : FIRST_DELAY_NS;
@@ -90,7 +96,7 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
         return;
     }
     child->pid = pid;
-    child->born = shmfi_now();
+    child->done = done_of(self, worker);
 }
 
 void shmfi_supervisor_spawn(struct shmfi_supervisor *self)
@@ -105,6 +111,20 @@ void shmfi_supervisor_spawn(struct shmfi_supervisor *self)
 }
 
 /* ---- death -------------------------------------------------------------------------------- */
+
+/* Of a pool that a worker has: it ends by itself when that worker does. */
+static bool is_supervisor(pid_t pid)
+{
+    char path[64], name[32];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    int fd = shmfi_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    ssize_t got = shmfi_sys.read(fd, name, sizeof name - 1);
+    shmfi_sys.close(fd);
+    name[got > 0 ? got : 0] = '\0';
+    return !strcmp(name, SHMFI_SUPERVISOR_NAME "\n");
+}
 
 /* Processes that a dead worker left behind are our children now (PR_SET_CHILD_SUBREAPER): they
  * must not go on, because nobody is left who wanted them. */
@@ -125,7 +145,7 @@ static void kill_strays(const struct shmfi_supervisor *self)
         bool known = false;
         for (uint32_t w = 0; w < self->pool->n_workers; w++)
             known = known || self->children[w].pid == pid;
-        if (!known)
+        if (!known && !is_supervisor(pid))
             shmfi_sys.kill(pid, SIGKILL);
     }
 }
@@ -134,7 +154,7 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
 {
     struct shmfi_child *child = &self->children[worker];
     bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    if (!from_outside && shmfi_now() - child->born < SHORT_LIFE_NS)
+    if (!from_outside && done_of(self, worker) == child->done)
         put_off(child);
     else
         child->delay = child->next = 0;

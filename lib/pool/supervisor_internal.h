@@ -4,10 +4,12 @@
 
 #include "pool/supervisor.h"
 
+#define SHMFI_SUPERVISOR_NAME "shmf-super"
+
 struct shmfi_child {
     pid_t pid;         /* 0: none */
     uint32_t incarnation;
-    uint64_t born;
+    uint64_t done;     /* records in its ring when it was born */
     uint64_t next;     /* not to be forked before that time */
     uint64_t delay;
     bool exit_unsent;  /* its death could not be reported yet: the socket is full */

@@ -10,6 +10,7 @@
 #include "pool/worker.h"
 
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "pool/descriptors.h"
 
@@ -24,6 +25,23 @@
 
 #define SHORT_TASK_NS 20000u
 #define PARK_MS       1000
+
+static struct shmfi_worker this_worker;
+static uint64_t worker_epoch; /* of the process that `this_worker` describes */
+
+struct shmfi_worker *shmfi_this_worker(void)
+{
+    return worker_epoch == shmfi_process_epoch() ? &this_worker : NULL;
+}
+
+/* By itself, between tasks; nothing is lost. */
+static _Noreturn void finish(const struct shmfi_worker *self)
+{
+    if (self->setup->finalizer)
+        self->setup->finalizer((int)self->me.worker, self->setup->initializer_context);
+    shmfi_flush_output();
+    shmfi_leave(0);
+}
 
 /* ---- is anybody there? -------------------------------------------------------------------- */
 
@@ -166,7 +184,7 @@ static void idle(struct shmfi_worker *self)
         self->unrung = 0;
     }
     if (atomic_load_explicit(&self->board->header->stopping, memory_order_acquire))
-        shmfi_leave(0);
+        finish(self);
     shmfi_worker_relieve(self);
     shmfi_worker_read_mail(self);
     if (shmfi_spin(&self->spinner, has_news, self))
@@ -185,6 +203,10 @@ static _Noreturn void loop(struct shmfi_worker *self)
             continue;
         }
         run(self, ticket);
+        if (++self->tasks == self->setup->tasks_per_worker) {
+            shmfi_ring_app(self->board, self->eventfd);
+            finish(self);
+        }
         shmfi_worker_relieve(self);
         shmfi_worker_read_mail(self);
     }
@@ -237,32 +259,34 @@ static void name_process(uint32_t worker)
 void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_t worker,
                 uint32_t incarnation, int socket, pid_t supervisor)
 {
-    static struct shmfi_worker self;
+    struct shmfi_worker *self = &this_worker;
     shmfi_sys.prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != supervisor)
         shmfi_leave(0); /* it died before the line above */
+    memset(self, 0, sizeof *self); /* a worker's own worker inherits its parent's */
+    worker_epoch = shmfi_process_epoch();
     name_process(worker);
     shmfi_sys.close(setup->control);
     offer_to_oom_killer();
     on_exit(leave_at_exit, NULL);
-    self.board = &pool->board;
-    self.line = &pool->board.lines[worker];
-    self.setup = setup;
-    self.socket = socket;
-    self.eventfd = pool->eventfd;
-    self.supervisor = supervisor;
-    self.spinner.pause_first = pool->spinner.pause_first;
-    self.pressure_seen =
+    self->board = &pool->board;
+    self->line = &pool->board.lines[worker];
+    self->setup = setup;
+    self->socket = socket;
+    self->eventfd = pool->eventfd;
+    self->supervisor = supervisor;
+    self->spinner.pause_first = pool->spinner.pause_first;
+    self->pressure_seen =
         atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
-    shmfi_board_join(&pool->board, &self.me, worker, incarnation);
+    shmfi_board_join(&pool->board, &self->me, worker, incarnation);
     /* Processes that a task forks must not be able to write recycled memory or the board. */
     shmfi_memory_set_dontfork(true);
     shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);
-    struct shmfi_budget budget = shmfi_worker_budget(&self);
+    struct shmfi_budget budget = shmfi_worker_budget(self);
     shmfi_memory_set_budget(&budget);
-    shmfi_memory_set_drop_hook(shmfi_worker_drop_region, &self);
+    shmfi_memory_set_drop_hook(shmfi_region_dropped, self);
     cap_threads(setup->threads);
     if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))
         shmfi_leave(1);
-    loop(&self);
+    loop(self);
 }

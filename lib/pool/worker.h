@@ -14,6 +14,7 @@ struct shmfi_worker {
     pid_t supervisor;
     struct shmfi_spinner spinner;
     struct shmf_task task;
+    uint64_t tasks;               /* done so far */
     uint32_t unrung;              /* records published since the application was last woken */
 
     uint64_t mail_seen;           /* application's messages read or looked for */
@@ -49,6 +50,9 @@ void shmfi_worker_take_returns(struct shmfi_worker *self);
 void shmfi_worker_relieve(struct shmfi_worker *self);
 
 /* ---- worker.c ----------------------------------------------------------------------------- */
+
+/* The worker that this process is; NULL: none. */
+struct shmfi_worker *shmfi_this_worker(void);
 
 /* Ends this process (and the supervisor, which may be stopped) if the application is dead. */
 void shmfi_worker_check_app(const struct shmfi_worker *self);
