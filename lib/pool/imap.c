@@ -58,25 +58,6 @@ static uint32_t window_of(const struct shmf_pool *pool, const struct shmf_imap_o
     return window < pool->window ? window : pool->window;
 }
 
-static int copy_handles(struct shmf_iter *iter, struct shmf_error *err)
-{
-    size_t count = iter->tasks.n_handles;
-    if (!count)
-        return SHMF_OK;
-    iter->handles = shmfi_sys.malloc(count * sizeof *iter->handles);
-    iter->pins = shmfi_sys.calloc(count, sizeof *iter->pins);
-    if (!iter->handles || !iter->pins)
-        return shmfi_error(err, SHMF_E_NOMEM, "no memory for %zu handles", count);
-    memcpy(iter->handles, iter->tasks.handles, count * sizeof *iter->handles);
-    for (; iter->n_handles < count; iter->n_handles++) {
-        size_t i = iter->n_handles;
-        int rc = shmfi_pin(&iter->handles[i], "tasks.handles", i, &iter->pins[i], err);
-        if (rc)
-            return rc;
-    }
-    return SHMF_OK;
-}
-
 static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
                               const struct shmf_tasks *tasks,
                               const struct shmf_imap_options *options, struct shmf_error *err)
@@ -98,7 +79,8 @@ static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
     iter->ready = shmfi_sys.calloc(iter->window, sizeof *iter->ready);
     if (!iter->ready)
         shmfi_error(err, SHMF_E_NOMEM, "no memory for a window of %u results", iter->window);
-    if (!iter->ready || copy_handles(iter, err)) {
+    if (!iter->ready ||
+        shmfi_shared_new(tasks->handles, tasks->n_handles, "tasks.handles", &iter->shared, err)) {
         shmfi_iter_destroy(iter);
         return NULL;
     }

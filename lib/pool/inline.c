@@ -48,8 +48,8 @@ int shmfi_run_inline(const struct shmfi_order *order, struct shmf_error *err)
     struct shmf_task task = {
         .arg = order->input.arg,
         .arg_size = order->input.arg_size,
-        .shared = order->shared,
-        .n_shared = order->n_shared,
+        .shared = order->shared ? order->shared->handles : NULL,
+        .n_shared = order->shared ? order->shared->count : 0,
         .own = order->input.handles,
         .n_own = order->input.n_handles,
         .index = order->index,

@@ -54,9 +54,7 @@ static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
         .context = iter->tasks.context,
         .index = iter->submitted,
         .seed = shmfi_task_seed_of(iter->tasks.seed, iter->submitted),
-        .shared = iter->handles,
-        .shared_pins = iter->pins,
-        .n_shared = iter->n_handles,
+        .shared = iter->shared,
         .deadline = iter->deadline,
     };
     int rc = peek(iter, &order.input, err);
@@ -228,10 +226,7 @@ void shmfi_iter_detach(struct shmf_iter *iter)
 void shmfi_iter_destroy(struct shmf_iter *iter)
 {
     drop_results(iter);
-    for (size_t i = 0; i < iter->n_handles && iter->pins; i++)
-        shmfi_segment_unref(iter->pins[i]);
-    shmfi_sys.free(iter->pins);
-    shmfi_sys.free(iter->handles);
+    shmfi_shared_unref(iter->shared);
     shmfi_sys.free(iter->ready);
     shmfi_sys.free(iter);
 }

@@ -16,9 +16,7 @@ struct shmf_iter {
     uint64_t deadline;            /* ns for each task; 0: none */
     bool unordered;
 
-    struct shmf_handle *handles;  /* those that all tasks share ... */
-    struct shmfi_segment **pins;  /* ... and what keeps their segments alive */
-    size_t n_handles;
+    struct shmfi_shared *shared;  /* handles of all tasks */
 
     int64_t submitted;            /* tasks that were given an index so far */
     int64_t taken;                /* results that the caller took */

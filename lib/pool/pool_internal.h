@@ -12,6 +12,7 @@
 #include "pool/ids.h"
 #include "pool/messages.h"
 #include "pool/result.h"
+#include "pool/shared.h"
 
 #include <shmframe/pool.h>
 
@@ -48,7 +49,8 @@ struct shmfi_job {
     int attempts;
     int64_t index;
     struct shmfi_sink *sink;
-    struct shmfi_segment **pins; /* kept alive until the task is harvested */
+    struct shmfi_shared *shared; /* kept alive until the task is harvested, as are ... */
+    struct shmfi_segment **pins; /* ... its own handles' segments */
     size_t n_pins;
     struct shmfi_slot *copy;     /* of the task, where it may have to start again */
     struct shmf_result *result;  /* made beforehand */

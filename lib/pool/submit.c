@@ -21,6 +21,24 @@ static size_t handles_offset(size_t arg_size)
     return (arg_size + 15) & ~(size_t)15;
 }
 
+static size_t n_shared(const struct shmfi_order *order)
+{
+    return order->shared ? order->shared->count : 0;
+}
+
+/* Beyond any memory, so that sums of these do not overflow. */
+static int check_sizes(const struct shmfi_order *order, struct shmf_error *err)
+{
+    const struct shmf_task_input *input = &order->input;
+    if (input->arg_size > PTRDIFF_MAX / 2)
+        return shmfi_error(err, SHMF_E_TOOBIG, "task %lld: arg_size: %zu bytes are too many",
+                           (long long)order->index, input->arg_size);
+    if (input->n_handles > UINT32_MAX / sizeof *input->handles - n_shared(order))
+        return shmfi_error(err, SHMF_E_TOOBIG, "task %lld: n_handles: %zu are too many",
+                           (long long)order->index, input->n_handles);
+    return SHMF_OK;
+}
+
 static void drop_pins(struct shmfi_segment **pins, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -40,20 +58,29 @@ int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t positio
     return rc ? shmfi_error(err, rc, "%s[%zu]: %s", what, position, why.message) : SHMF_OK;
 }
 
+static int send_shared(struct shmf_pool *pool, const struct shmfi_shared *shared,
+                       struct shmf_error *err)
+{
+    for (size_t i = 0; shared && i < shared->count; i++) {
+        bool need_fd = shared->handles[i].access == SHMF_COPY_ON_WRITE;
+        int rc = shmfi_pool_send_region(pool, shared->pins[i]->region, need_fd, err);
+        if (rc != 1)
+            return rc;
+    }
+    return 1;
+}
+
 /* Opens the task's own handles and makes sure that all workers can. 1, 0: not now, negative. */
 static int prepare_handles(struct shmf_pool *pool, const struct shmfi_order *order,
                            struct parcel *parcel, struct shmf_error *err)
 {
     const struct shmf_task_input *input = &order->input;
-    for (size_t i = 0; i < order->n_shared; i++) {
-        bool need_fd = order->shared[i].access == SHMF_COPY_ON_WRITE;
-        int rc = shmfi_pool_send_region(pool, order->shared_pins[i]->region, need_fd, err);
-        if (rc != 1)
-            return rc;
-    }
+    int rc = send_shared(pool, order->shared, err);
+    if (rc != 1)
+        return rc;
     for (size_t i = 0; i < input->n_handles; i++) {
         struct shmfi_segment *pin;
-        int rc = shmfi_pin(&input->handles[i], "handles", i, &pin, err);
+        rc = shmfi_pin(&input->handles[i], "handles", i, &pin, err);
         if (rc)
             return rc;
         parcel->pins[parcel->n_pins++] = pin;
@@ -71,11 +98,11 @@ static void fill_payload(uint8_t *payload, const struct shmfi_order *order)
     if (input->arg_size)
         memcpy(payload, input->arg, input->arg_size);
     uint8_t *handles = payload + handles_offset(input->arg_size);
-    if (order->n_shared)
-        memcpy(handles, order->shared, order->n_shared * sizeof *order->shared);
+    size_t shared = n_shared(order) * sizeof *input->handles;
+    if (shared)
+        memcpy(handles, order->shared->handles, shared);
     if (input->n_handles)
-        memcpy(handles + order->n_shared * sizeof *order->shared, input->handles,
-               input->n_handles * sizeof *input->handles);
+        memcpy(handles + shared, input->handles, input->n_handles * sizeof *input->handles);
 }
 
 /* A payload too large for the slot travels in a segment. */
@@ -96,7 +123,7 @@ static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot,
                       const struct shmfi_order *order, struct parcel *parcel,
                       struct shmf_error *err)
 {
-    size_t n_handles = order->n_shared + order->input.n_handles;
+    size_t n_handles = n_shared(order) + order->input.n_handles;
     slot->function = (uint64_t)(uintptr_t)order->function;
     slot->context = (uint64_t)(uintptr_t)order->context;
     slot->index = order->index;
@@ -118,13 +145,16 @@ static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot,
                        struct shmf_error *err)
 {
     const struct shmf_task_input *input = &order->input;
-    if (input->n_handles ||
-        input->arg_size + order->n_shared * sizeof(struct shmf_handle) + 16 > SHMFI_INLINE_PAYLOAD) {
+    int rc = check_sizes(order, err);
+    if (rc)
+        return rc;
+    size_t most = input->arg_size + n_shared(order) * sizeof *input->handles + 16;
+    if (input->n_handles || most > SHMFI_INLINE_PAYLOAD) {
         parcel->pins = shmfi_sys.malloc((input->n_handles + 1) * sizeof *parcel->pins);
         if (!parcel->pins)
             return shmfi_error(err, SHMF_E_NOMEM, "no memory to note a task's handles");
     }
-    int rc = prepare_handles(pool, order, parcel, err);
+    rc = prepare_handles(pool, order, parcel, err);
     return rc == 1 ? write_slot(pool, slot, order, parcel, err) : rc;
 }
 
@@ -182,6 +212,7 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
     job->attempts = 1;
     job->index = order->index;
     job->sink = order->sink;
+    job->shared = shmfi_shared_ref(order->shared);
     job->pins = parcel.pins;
     job->n_pins = parcel.n_pins;
     job->serial = pool->serial++;
@@ -227,6 +258,8 @@ void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
     drop_pins(job->pins, job->n_pins);
     job->pins = NULL;
     job->n_pins = 0;
+    shmfi_shared_unref(job->shared);
+    job->shared = NULL;
     job->busy = false;
     job->sink = NULL;
     pool->free_slots[pool->n_free++] = at;
@@ -236,12 +269,10 @@ void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
  * does not fit into its socket now goes along with the next submission, or with the rescan. */
 void shmfi_pool_resend_regions(struct shmf_pool *pool)
 {
-    for (struct shmf_iter *iter = pool->iters; iter; iter = iter->next)
-        for (size_t i = 0; i < iter->n_handles; i++)
-            shmfi_pool_send_region(pool, iter->pins[i]->region,
-                                   iter->handles[i].access == SHMF_COPY_ON_WRITE, NULL);
     for (uint32_t at = 0; at < pool->board.geometry.slots; at++) {
         const struct shmfi_job *job = &pool->jobs[at];
+        if (job->busy)
+            send_shared(pool, job->shared, NULL);
         /* Which of them is opened copy-on-write is not worth remembering: send descriptors. */
         for (size_t i = 0; job->busy && i < job->n_pins; i++)
             shmfi_pool_send_region(pool, job->pins[i]->region, true, NULL);

@@ -11,17 +11,14 @@
 int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t position,
               struct shmfi_segment **pin, struct shmf_error *err);
 
-/* A task to be queued. What it points to is copied, but for `shared_pins`, which the sink keeps
- * alive as long as it has tasks. */
+/* A task to be queued. What it points to is copied; `shared` gets a reference of the task's. */
 struct shmfi_order {
     struct shmfi_sink *sink;
     shmf_task_fn function;
     void *context;
     int64_t index;
     uint64_t seed;                     /* the task's own */
-    const struct shmf_handle *shared;  /* handles in front of the task's own ... */
-    struct shmfi_segment *const *shared_pins; /* ... whose segments are pinned already */
-    size_t n_shared;
+    struct shmfi_shared *shared;       /* handles in front of the task's own; NULL: none */
     uint64_t deadline;                 /* ns; 0: none */
     struct shmf_task_input input;
 };
