@@ -41,7 +41,7 @@ struct shmf_frame_spec {
     int64_t n_columns;
     const struct shmf_column_spec *columns; /* n_columns; or NULL: all alike, as the next two say */
     enum shmf_dtype dtype;                  /* of every column, where `columns` is NULL */
-    const char *const *column_labels;       /* n_columns, without `columns`; or NULL: "0", "1", ... */
+    const char *const *column_labels;       /* n_columns, without `columns`; NULL: "0", "1", ... */
     const char *const *row_labels;          /* n_rows UTF-8 row labels; or NULL */
     const int64_t *row_numbers;             /* n_rows int64 row labels; or NULL */
     int64_t range_start;                    /* with neither: rows are start, start + step, ... */
