@@ -81,7 +81,7 @@ static int timeout_ms(const struct shmfi_supervisor *self)
         soonest = self->stop_at;
     for (uint32_t w = 0; w < self->pool->n_workers && !self->stopping; w++) {
         const struct shmfi_child *child = &self->children[w];
-        if (!child->pid && child->next < soonest)
+        if (!child->pid && !child->exit_unsent && child->next < soonest)
             soonest = child->next;
         bool look_soon = child->exit_unsent || (child->pid && child->cancel != SHMFI_NO_TICKET);
         if (look_soon && now + SOON_NS < soonest)

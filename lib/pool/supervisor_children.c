@@ -126,28 +126,42 @@ static bool is_supervisor(pid_t pid)
     return !strcmp(name, SHMFI_SUPERVISOR_NAME "\n");
 }
 
+static bool kill_if_stray(const struct shmfi_supervisor *self, pid_t pid)
+{
+    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+        if (self->children[w].pid == pid)
+            return false;
+    if (is_supervisor(pid))
+        return false;
+    shmfi_sys.kill(pid, SIGKILL);
+    return true;
+}
+
 /* Processes that a dead worker left behind are our children now (PR_SET_CHILD_SUBREAPER): they
- * must not go on, because nobody is left who wanted them. */
-static void kill_strays(const struct shmfi_supervisor *self)
+ * must not go on, because nobody is left who wanted them. True: there were some; their own
+ * children become ours when they are reaped. Every number in the file ends in a blank; one that
+ * the end of the buffer cuts in two goes on in the next. */
+static bool kill_strays(const struct shmfi_supervisor *self)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)self->pid);
     int fd = shmfi_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
-        return;
-    ssize_t got = shmfi_sys.read(fd, text, sizeof text - 1);
+        return false;
+    bool found = false;
+    pid_t pid = 0;
+    ssize_t got;
+    while ((got = shmfi_sys.read(fd, text, sizeof text)) > 0)
+        for (ssize_t i = 0; i < got; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = 10 * pid + (text[i] - '0');
+            } else if (pid) {
+                found = kill_if_stray(self, pid) || found;
+                pid = 0;
+            }
+        }
     shmfi_sys.close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    for (char *at = text, *end;; at = end) {
-        pid_t pid = (pid_t)strtol(at, &end, 10);
-        if (end == at)
-            return;
-        bool known = false;
-        for (uint32_t w = 0; w < self->pool->n_workers; w++)
-            known = known || self->children[w].pid == pid;
-        if (!known && !is_supervisor(pid))
-            shmfi_sys.kill(pid, SIGKILL);
-    }
+    return found;
 }
 
 void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker, int status)
@@ -160,6 +174,7 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
         child->delay = child->next = 0;
     child->pid = 0;
     child->exit_status = status;
+    self->strays = true;
     report_exit(self, worker);
 }
 
@@ -172,9 +187,10 @@ bool shmfi_supervisor_reap(struct shmfi_supervisor *self, int options)
     for (uint32_t w = 0; w < self->pool->n_workers; w++)
         if (self->children[w].pid == pid) {
             shmfi_supervisor_note_death(self, w, status);
-            kill_strays(self);
             break;
         }
+    if (self->strays)
+        self->strays = kill_strays(self);
     return true;
 }
 
@@ -196,9 +212,8 @@ bool shmfi_supervisor_any_alive(const struct shmfi_supervisor *self)
 void shmfi_supervisor_end(struct shmfi_supervisor *self)
 {
     kill_all(self);
-    kill_strays(self);
-    while (shmfi_supervisor_any_alive(self) && shmfi_supervisor_reap(self, 0))
-        continue;
-    kill_strays(self);
+    self->strays = kill_strays(self);
+    while (shmfi_supervisor_reap(self, 0))
+        continue; /* until there is no child of any kind */
     shmfi_leave(0);
 }

@@ -28,6 +28,7 @@ struct shmfi_supervisor {
     int signals;       /* signalfd for SIGCHLD */
     sigset_t ignored;  /* what the application ignores: workers do too, as after exec */
     pid_t pid;
+    bool strays;       /* a dead worker may have left processes behind */
     bool stopping;
     uint64_t stop_at;
 };
