@@ -142,7 +142,7 @@ void shmfi_memory_leave(struct shmfi_after *after)
     struct shmfi_region *next;
     for (struct shmfi_region *region = after->doomed; region; region = next) {
         next = region->next;
-        if (hook && region->kind == SHMFI_REGION_OWN)
+        if (hook && region->kind != SHMFI_REGION_FOREIGN)
             hook(context, region->id);
         shmfi_region_destroy(region);
     }

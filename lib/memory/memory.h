@@ -90,8 +90,8 @@ struct shmfi_budget {
 };
 void shmfi_memory_set_budget(const struct shmfi_budget *budget);
 
-/* Called for each region that this process is about to give up (unmap and close), so that others
- * who map it can be told. NULL: nobody. */
+/* Called for each region that this process is about to give up (unmap and close), its own or lent
+ * to it, so that others who map it can be told. NULL: nobody. */
 void shmfi_memory_set_drop_hook(void (*hook)(void *context, uint64_t region_id), void *context);
 
 /* Regions made from now on are (not) mapped in forked children: a worker's children cannot write

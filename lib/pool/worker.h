@@ -20,6 +20,7 @@ struct shmfi_worker {
     uint64_t mail_seen;           /* application's messages read or looked for */
     uint64_t pressure_seen;
     struct shmfi_ids sent;        /* our regions whose descriptor the application has */
+    struct shmfi_ids lost;        /* application's regions that could not be mapped here */
     struct shmfi_ids undropped;   /* our regions whose end it has not been told of */
 };
 

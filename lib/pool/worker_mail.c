@@ -70,15 +70,20 @@ void shmfi_worker_drop_region(void *context, uint64_t id)
 
 /* ---- from the application ----------------------------------------------------------------- */
 
-static void take_region(const struct shmfi_mail *mail, int fd)
+/* What cannot be mapped for want of descriptors or mappings is lost: the task that needs it says
+ * so. */
+static void take_region(struct shmfi_worker *self, const struct shmfi_mail *mail, int fd)
 {
     struct shmfi_region *region;
-    if (fd < 0)
-        return; /* lost for want of descriptors: the task that needs it will say so */
-    if (shmfi_region_find(mail->id))
-        shmfi_region_give_fd(mail->id, fd, NULL);
+    int rc = SHMF_E_NOFILES;
+    if (fd >= 0)
+        rc = shmfi_region_find(mail->id)
+                 ? shmfi_region_give_fd(mail->id, fd, NULL)
+                 : shmfi_region_adopt(mail->id, mail->size, fd, NULL, &region, NULL);
+    if (rc)
+        shmfi_ids_add(&self->lost, mail->id);
     else
-        shmfi_region_adopt(mail->id, mail->size, fd, NULL, &region, NULL);
+        shmfi_ids_remove(&self->lost, mail->id);
 }
 
 static void resend(struct shmfi_worker *self, uint64_t id)
@@ -105,13 +110,15 @@ void shmfi_worker_read_mail(struct shmfi_worker *self)
         if (rc != 1 && rc != SHMF_E_NOFILES)
             return;
         if (mail.type == SHMFI_MAIL_REGION) {
-            take_region(&mail, fd);
+            take_region(self, &mail, fd);
             continue;
         }
         if (fd >= 0)
             shmfi_sys.close(fd);
-        if (mail.type == SHMFI_MAIL_DROP)
+        if (mail.type == SHMFI_MAIL_DROP) {
             shmfi_region_drop(mail.id);
+            shmfi_ids_remove(&self->lost, mail.id);
+        }
         if (mail.type == SHMFI_MAIL_RESEND)
             resend(self, mail.id);
     }
@@ -129,9 +136,8 @@ static bool can_open(const struct shmf_handle *handle)
 void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle)
 {
     while (!can_open(handle)) {
-        uint64_t seen = self->mail_seen;
         shmfi_worker_read_mail(self);
-        if (can_open(handle) || self->mail_seen != seen)
+        if (can_open(handle) || shmfi_ids_has(&self->lost, handle->region))
             return; /* if not now, then opening it will say why */
         struct pollfd news = {self->socket, POLLIN, 0};
         shmfi_sys.poll(&news, 1, LOOK_MS);
