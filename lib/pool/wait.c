@@ -2,7 +2,7 @@
  * workers ring and of the supervisor's socket. With several threads, one sleeps for all. */
 #include "base/error.h"
 #include "base/sys.h"
-#include "pool/pool_internal.h"
+#include "pool/submit.h"
 
 #include <errno.h>
 
@@ -48,11 +48,46 @@ static void wait_unlocked(struct shmf_pool *pool, int timeout_ms)
     pthread_cond_broadcast(&pool->harvested);
 }
 
+static bool lives(const struct shmf_pool *pool, uint32_t incarnation)
+{
+    for (uint32_t w = 0; w < pool->n_workers; w++)
+        if (pool->members[w].incarnation == incarnation)
+            return true;
+    return false;
+}
+
+/* A task that neither waits nor belongs to a worker that lives will never be done. */
+static bool is_lost(const struct shmf_pool *pool, uint32_t slot)
+{
+    const struct shmfi_job *job = &pool->jobs[slot];
+    if (!job->busy || shmfi_board_is_queued(&pool->board, slot, job->generation))
+        return false;
+    uint32_t claimant = shmfi_board_claimant(&pool->board, slot, job->generation);
+    return !claimant || !lives(pool, claimant);
+}
+
+/* Somebody wrote all over the board. The claimant may also be a worker that was announced since
+ * messages were last read. */
+static void look_for_lost(struct shmf_pool *pool)
+{
+    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
+        if (!is_lost(pool, slot))
+            continue;
+        shmfi_pool_read_control(pool);
+        if (is_lost(pool, slot))
+            shmfi_pool_break(pool, "the board was written over: task %lld is in nobody's hands",
+                             (long long)pool->jobs[slot].index);
+    }
+}
+
 /* Nothing happened for long. If tasks are queued while workers sleep, a wake-up was lost (its
  * author died or was stopped between two instructions) or the hint on the board is wrong: queue
- * these tasks again and wake. */
+ * these tasks again and wake. A worker may also wait for a region that its socket had no room
+ * for. */
 static void rescan(struct shmf_pool *pool)
 {
+    look_for_lost(pool);
+    shmfi_pool_resend_regions(pool);
     bool asleep = false;
     for (uint32_t w = 0; w < pool->n_workers && !asleep; w++)
         asleep = atomic_load_explicit(&pool->board.lines[w].asleep, memory_order_relaxed);
@@ -69,18 +104,43 @@ static void rescan(struct shmf_pool *pool)
     shmfi_wake_some(&pool->board, queued);
 }
 
-/* Tells workers which task the consumer waits for: it may exceed the byte budget, because the
- * memory that others hold comes free only after it. SHMFI_NO_TICKET: none is on the board. */
-static uint64_t announce_oldest(struct shmf_pool *pool, const struct shmfi_sink *sink)
+static bool all_want_memory(const struct shmf_pool *pool)
+{
+    for (uint32_t w = 0; w < pool->n_workers; w++)
+        if (!atomic_load_explicit(&pool->board.lines[w].wanted, memory_order_relaxed))
+            return false;
+    return true;
+}
+
+/* The oldest task of the sink, or (NULL) of all that workers have claimed. */
+static uint64_t oldest_of(const struct shmf_pool *pool, const struct shmfi_sink *sink)
 {
     uint64_t oldest = SHMFI_NO_TICKET, serial = UINT64_MAX;
     for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
         const struct shmfi_job *job = &pool->jobs[slot];
-        if (job->busy && job->sink == sink && job->serial < serial) {
+        if (!job->busy || job->serial >= serial)
+            continue;
+        if (sink ? job->sink == sink
+                 : shmfi_board_claimant(&pool->board, slot, job->generation) != 0) {
             serial = job->serial;
             oldest = shmfi_ticket(slot, job->generation);
         }
     }
+    return oldest;
+}
+
+/* Tells workers which task the consumer waits for: it may exceed the byte budget, because the
+ * memory that others hold comes free only after it. Where no worker is free to run it, because all
+ * wait for memory (for tasks of another iterator, or of this one while the oldest starts again),
+ * the oldest of theirs goes first. SHMFI_NO_TICKET: none is on the board. */
+static uint64_t announce_oldest(struct shmf_pool *pool, const struct shmfi_sink *sink)
+{
+    uint64_t oldest = oldest_of(pool, sink);
+    bool waits = oldest == SHMFI_NO_TICKET ||
+                 shmfi_board_is_queued(&pool->board, shmfi_ticket_slot(oldest),
+                                       shmfi_ticket_generation(oldest));
+    if (waits && all_want_memory(pool))
+        oldest = oldest_of(pool, NULL);
     atomic_store_explicit(&pool->board.header->oldest, oldest, memory_order_relaxed);
     return oldest;
 }
