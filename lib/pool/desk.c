@@ -23,8 +23,19 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct shmf_pool *pools;
 static struct lent_region *buckets[BUCKETS];
 
-/* A forked child has no pools: its parent's are not its business. Another thread of the parent
- * may have held the lock at the fork. */
+/* No other thread is in the middle of a change at the fork. Handlers run last in, first out, and
+ * memory's, whose lock comes after ours, were there before ours: start() sees to that. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* A forked child has no pools: its parent's are not its business. */
 static void forget_in_child(void)
 {
     pthread_mutex_init(&lock, NULL);
@@ -39,7 +50,7 @@ static void forget_in_child(void)
 
 static void first_time(void)
 {
-    pthread_atfork(NULL, NULL, forget_in_child);
+    pthread_atfork(before_fork, after_fork_in_parent, forget_in_child);
 }
 
 static struct lent_region **place_of(uint64_t id)

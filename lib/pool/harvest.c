@@ -23,6 +23,8 @@ static void deliver(struct shmf_pool *pool, uint32_t slot)
             pool->stats.bytes_delivered += result->segment->length;
         sink->deliver(sink, result);
     } else {
+        if (result->segment)
+            shmfi_desk_taken(pool, result->segment->length);
         shmf_result_free(result);
     }
 }
