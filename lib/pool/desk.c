@@ -107,15 +107,25 @@ void shmfi_desk_delivered(struct shmf_pool *pool, uint64_t region_id, uint64_t b
     if (region) {
         region->alive += bytes;
         pool->alive_bytes += bytes;
-        pool->ready_bytes += bytes;
+        publish_caller_bytes(pool);
     }
+    pthread_mutex_unlock(&lock);
+}
+
+void shmfi_desk_ready(struct shmf_pool *pool, uint64_t bytes)
+{
+    if (pool->is_inline)
+        return; /* nothing was lent: it is our own memory */
+    pthread_mutex_lock(&lock);
+    pool->ready_bytes += bytes;
+    publish_caller_bytes(pool);
     pthread_mutex_unlock(&lock);
 }
 
 void shmfi_desk_taken(struct shmf_pool *pool, uint64_t bytes)
 {
     if (pool->is_inline)
-        return; /* nothing was lent: it is our own memory */
+        return;
     pthread_mutex_lock(&lock);
     pool->ready_bytes -= bytes < pool->ready_bytes ? bytes : pool->ready_bytes;
     publish_caller_bytes(pool);

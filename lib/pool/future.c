@@ -184,7 +184,7 @@ static int start(struct shmf_future *future, struct shmf_error *err)
 {
     struct shmf_pool *pool = future->pool;
     if (pool->is_inline)
-        return shmfi_run_inline(&future->order, err);
+        return shmfi_run_inline(pool, &future->order, err);
     shmfi_pool_advance(pool, NULL);
     int rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
     if (rc == 1)

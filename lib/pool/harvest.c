@@ -8,6 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+void shmfi_pool_deliver(struct shmf_pool *pool, struct shmfi_sink *sink, struct shmf_result *result)
+{
+    pool->stats.tasks_done++;
+    pool->stats.tasks_failed += result->failure.code != SHMF_OK;
+    if (result->segment)
+        pool->stats.bytes_delivered += result->segment->length;
+    sink->deliver(sink, result);
+}
+
 /* The job is over, `result` tells how. */
 static void deliver(struct shmf_pool *pool, uint32_t slot)
 {
@@ -17,14 +26,8 @@ static void deliver(struct shmf_pool *pool, uint32_t slot)
     job->result = NULL;
     shmfi_pool_release_slot(pool, slot);
     if (sink) {
-        pool->stats.tasks_done++;
-        pool->stats.tasks_failed += result->failure.code != SHMF_OK;
-        if (result->segment)
-            pool->stats.bytes_delivered += result->segment->length;
-        sink->deliver(sink, result);
+        shmfi_pool_deliver(pool, sink, result);
     } else {
-        if (result->segment)
-            shmfi_desk_taken(pool, result->segment->length);
         shmf_result_free(result);
     }
 }

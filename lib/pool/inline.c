@@ -37,7 +37,7 @@ static void settle(const struct shmf_task *task, struct shmf_result *result)
         memcpy(result->bytes, task->bytes, task->size);
 }
 
-int shmfi_run_inline(const struct shmfi_order *order, struct shmf_error *err)
+int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, struct shmf_error *err)
 {
     int rc = check_handles(&order->input, err);
     if (rc)
@@ -61,6 +61,6 @@ int shmfi_run_inline(const struct shmfi_order *order, struct shmf_error *err)
     settle(&task, result);
     shmfi_task_clean(&task);
     shmfi_sys.free(task.deferred);
-    order->sink->deliver(order->sink, result);
+    shmfi_pool_deliver(pool, order->sink, result);
     return 1;
 }

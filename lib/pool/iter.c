@@ -59,7 +59,7 @@ static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
     };
     int rc = peek(iter, &order.input, err);
     if (rc == 1)
-        rc = iter->pool->is_inline ? shmfi_run_inline(&order, err)
+        rc = iter->pool->is_inline ? shmfi_run_inline(iter->pool, &order, err)
                                    : shmfi_pool_submit(iter->pool, &order, err);
     if (rc == 1) {
         iter->have_input = false;
@@ -95,6 +95,8 @@ void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result)
     int64_t place = iter->unordered ? iter->arrived : result->index;
     iter->ready[place % iter->window] = result;
     iter->arrived++;
+    if (result->segment)
+        shmfi_desk_ready(iter->pool, result->segment->length);
     shmfi_progress_count(&iter->progress, result->failure.code != SHMF_OK);
 }
 

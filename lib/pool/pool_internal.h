@@ -98,7 +98,7 @@ struct shmf_pool {
     struct shmf_pool *next_open;
     struct shmfi_ids dropped; /* the application's regions that workers must be told of */
     uint64_t alive_bytes; /* delivered by workers and not given back */
-    uint64_t ready_bytes; /* of these, in results that nobody has taken yet */
+    uint64_t ready_bytes; /* of these, in results that wait in iterators */
 };
 
 /* ---- check.c: may this call go on? -------------------------------------------------------- */
@@ -145,6 +145,9 @@ int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err);
 /* The records of the worker's incarnation, for good: it is dead. */
 void shmfi_pool_harvest_last(struct shmf_pool *pool, uint32_t worker);
 
+/* Counts the result and hands it over. */
+void shmfi_pool_deliver(struct shmf_pool *pool, struct shmfi_sink *sink, struct shmf_result *result);
+
 /* The job's result is this failure. */
 void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shmf_failure *failure);
 
@@ -188,8 +191,10 @@ void shmfi_desk_remove_region(uint64_t id);
 /* Regions that the application gave up since the last call; the caller's to clear. */
 struct shmfi_ids shmfi_desk_take_dropped(struct shmf_pool *pool);
 
-/* A result of so many bytes came in; was taken by the caller; what the caller holds. */
+/* A result of so many bytes came in and counts as the caller's, unless it waits in an iterator,
+ * until the caller takes it from there; what the caller holds. */
 void shmfi_desk_delivered(struct shmf_pool *pool, uint64_t region_id, uint64_t bytes);
+void shmfi_desk_ready(struct shmf_pool *pool, uint64_t bytes);
 void shmfi_desk_taken(struct shmf_pool *pool, uint64_t bytes);
 uint64_t shmfi_desk_caller_bytes(struct shmf_pool *pool);
 

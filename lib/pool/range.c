@@ -93,7 +93,7 @@ static int run_here(struct for_call *call, struct shmf_error *err)
     call->part.end = part.begin;
     call->submitted++;
     struct shmfi_order order = order_for(call, &part);
-    int rc = shmfi_run_inline(&order, err);
+    int rc = shmfi_run_inline(call->pool, &order, err);
     return rc < 0 ? rc : 0;
 }
 

@@ -29,7 +29,8 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
                       struct shmf_error *err);
 
 /* In an inline pool: runs the task here and delivers its result. 1, or negative: it cannot run. */
-int shmfi_run_inline(const struct shmfi_order *order, struct shmf_error *err);
+int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order,
+                     struct shmf_error *err);
 
 /* Nobody waits for the sink's tasks any more: those that did not start are revoked, the others'
  * results will be dropped when they come. */
