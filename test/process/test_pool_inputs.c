@@ -80,7 +80,8 @@ static int plus_context(struct shmf_task *task, void *context)
 
 static void test_the_context_is_the_applications_memory_as_the_pool_found_it(void **state)
 {
-    int context = 1000;
+    static int context; /* of a local one the compiler may leave out the store of 1000 */
+    context = 1000;
     struct shmf_pool *pool = pool_of_state(state);
     bool has_workers = shmf_pool_workers(pool) > 0;
     context = 2000;
