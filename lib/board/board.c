@@ -137,6 +137,8 @@ void shmfi_board_read(const struct shmfi_board *board, uint32_t worker, uint64_t
 {
     const struct shmfi_record *from = record_at(board, worker, got);
     memcpy(record, from, offsetof(struct shmfi_record, data));
+    /* The copy is what is judged: the compiler must not read the original again. */
+    atomic_signal_fence(memory_order_seq_cst);
     size_t used = record->size < sizeof record->data ? (size_t)record->size : sizeof record->data;
     if (record->kind == SHMFI_RESULT_INLINE || record->kind == SHMFI_RESULT_FAILURE)
         memcpy(record->data, from->data, used);

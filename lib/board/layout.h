@@ -74,6 +74,7 @@ struct shmfi_board_header {
     alignas(SHMFI_LINE) _Atomic uint64_t tail;   /* entries appended to order[]; release */
     _Atomic uint64_t oldest;  /* ticket of the task that the consumer waits for, ~0: none */
     _Atomic uint64_t caller;  /* bytes of results in the caller's hands */
+    _Atomic uint64_t orphaned; /* bytes of dead workers' regions that results keep alive */
     _Atomic uint32_t stopping; /* nonzero: workers that find nothing to do exit */
     _Atomic uint32_t deadlines; /* tasks on the board that have one; the supervisor watches then */
 

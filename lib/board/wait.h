@@ -26,7 +26,7 @@ void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready
 bool shmfi_wake(struct shmfi_board *board, uint32_t worker);
 
 /* Wakes up to `count` sleeping workers, lowest numbers first, so that few workers' memory is
- * warm. Call once after publishing a batch. */
+ * warm; not those who wait for memory in the middle of a task. Call once after publishing. */
 void shmfi_wake_some(struct shmfi_board *board, uint32_t count);
 
 /* Application: says that it is going to sleep in poll. True: nothing is ready, do sleep; the

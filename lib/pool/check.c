@@ -2,6 +2,20 @@
 #include "base/process.h"
 #include "pool/pool_internal.h"
 
+void shmfi_pool_step_out(struct shmf_pool *pool)
+{
+    pool->away++;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void shmfi_pool_step_in(struct shmf_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->away--;
+    if (pool->freeing)
+        pthread_cond_broadcast(&pool->harvested);
+}
+
 int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
 {
     if (!pool)

@@ -7,10 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The reply is put together in private memory, which grows and stays, and returned at the end. */
-static uint8_t *buffer;
-static size_t buffer_size;
-
+/* The reply is put together in private memory. */
 static uint8_t *room(struct shmf_task *task, uint64_t count, uint64_t result_size)
 {
     uint64_t each, size;
@@ -21,17 +18,17 @@ static uint8_t *room(struct shmf_task *task, uint64_t count, uint64_t result_siz
                        (unsigned long long)count, (unsigned long long)result_size);
         return NULL;
     }
-    if (size > buffer_size) {
-        void *grown = shmfi_sys.realloc(buffer, size);
+    if (size > task->scratch_size) {
+        void *grown = shmfi_sys.realloc(task->scratch, size);
         if (!grown) {
             shmf_task_fail(task, SHMF_E_NOMEM, "no memory for a chunk's %llu bytes of results",
                            (unsigned long long)size);
             return NULL;
         }
-        buffer = grown;
-        buffer_size = size;
+        task->scratch = grown;
+        task->scratch_size = size;
     }
-    return buffer;
+    return task->scratch;
 }
 
 /* Runs one element; its result goes to `out`. Returns its status. */

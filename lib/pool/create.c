@@ -15,10 +15,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define START_MS 60000
 #define STOP_MS  10000
+#define LOOK_MS  200
 
 /* ---- options ------------------------------------------------------------------------------ */
 
@@ -84,13 +86,13 @@ static int make_tables(struct shmf_pool *pool, struct shmf_error *err)
 {
     uint32_t slots = pool->board.geometry.slots;
     pool->members = shmfi_sys.calloc(pool->n_workers, sizeof *pool->members);
+    for (uint32_t w = 0; pool->members && w < pool->n_workers; w++)
+        pool->members[w].socket = -1;
     pool->jobs = shmfi_sys.calloc(slots, sizeof *pool->jobs);
     pool->free_slots = shmfi_sys.calloc(slots, sizeof *pool->free_slots);
     if (!pool->members || !pool->jobs || !pool->free_slots)
         return shmfi_error(err, SHMF_E_NOMEM, "no memory for a pool of %u workers, window %u",
                            pool->n_workers, pool->window);
-    for (uint32_t w = 0; w < pool->n_workers; w++)
-        pool->members[w].socket = -1;
     while (pool->n_free < slots) {
         pool->free_slots[pool->n_free] = slots - 1 - pool->n_free;
         pool->n_free++;
@@ -127,6 +129,7 @@ static void free_parts(struct shmf_pool *pool)
         shmfi_member_clear(pool, w);
         shmfi_sys.free(pool->members[w].kept);
     }
+    shmfi_pool_retire_orphans(pool, true);
     shmfi_desk_close(pool);
     shmfi_ids_clear(&pool->dropped);
     if (pool->eventfd >= 0)
@@ -135,6 +138,8 @@ static void free_parts(struct shmf_pool *pool)
         shmfi_sys.close(pool->control);
     if (pool->epoll >= 0)
         shmfi_sys.close(pool->epoll);
+    if (pool->supervisor_pidfd >= 0)
+        shmfi_sys.close(pool->supervisor_pidfd);
     if (pool->board_memory)
         shmfi_sys.munmap(pool->board_memory, pool->board_size);
     shmfi_sys.free(pool->free_slots);
@@ -213,35 +218,38 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
     return rc ? rc : await_workers(pool, err);
 }
 
-/* The supervisor closes its end when all workers are reaped and it ends itself; it is gone a moment
- * later, which its pidfd tells (without one, as under Valgrind, that moment is not waited for). */
-static void await_end(struct shmf_pool *pool, int pidfd)
+/* The supervisor ends when all workers are reaped; its socket's end tells, or its pidfd where
+ * somebody else has a copy of the socket. One that does not end is stopped: its workers go with it
+ * when it is killed. */
+static void await_end(struct shmf_pool *pool)
 {
     uint64_t deadline = shmfi_now() + STOP_MS * UINT64_C(1000000);
+    bool killed = false;
     while (!pool->supervisor_gone) {
-        if (shmfi_now() > deadline && pool->supervisor > 0)
-            shmfi_sys.kill(pool->supervisor, SIGKILL); /* it is stopped; its workers go with it */
-        struct pollfd fd = {pool->control, POLLIN, 0};
-        shmfi_sys.poll(&fd, 1, 1000);
+        struct pollfd fds[] = {{pool->control, POLLIN, 0}, {pool->supervisor_pidfd, POLLIN, 0}};
+        shmfi_sys.poll(fds, 2, LOOK_MS);
         shmfi_pool_read_control(pool);
+        if (killed || pool->supervisor_gone || shmfi_now() < deadline || pool->supervisor <= 0)
+            continue;
+        killed = true;
+        if (shmfi_sys.kill(pool->supervisor, SIGKILL) && errno == ESRCH)
+            return;
     }
-    struct pollfd end = {pidfd, POLLIN, 0};
-    if (pidfd >= 0)
+    struct pollfd end = {pool->supervisor_pidfd, POLLIN, 0};
+    if (pool->supervisor_pidfd >= 0)
         shmfi_sys.poll(&end, 1, STOP_MS);
+    /* It is our child only where we are the reaper of orphans: pid 1 of a container. */
+    if (pool->supervisor > 0)
+        shmfi_sys.waitpid(pool->supervisor, NULL, WNOHANG);
 }
 
 static void stop(struct shmf_pool *pool)
 {
     atomic_store_explicit(&pool->board.header->stopping, 1, memory_order_seq_cst);
     shmfi_wake_some(&pool->board, UINT32_MAX);
-    int pidfd = -1;
-    if (pool->supervisor > 0 && !pool->supervisor_gone)
-        pidfd = shmfi_sys.pidfd_open(pool->supervisor, 0);
     struct shmfi_control order = {.type = SHMFI_CONTROL_STOP};
     if (pool->control >= 0 && shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL) >= 0)
-        await_end(pool, pidfd);
-    if (pidfd >= 0)
-        shmfi_sys.close(pidfd);
+        await_end(pool);
 }
 
 struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct shmf_error *err)
@@ -257,7 +265,7 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
         return NULL;
     }
     pool->epoch = shmfi_process_epoch();
-    pool->control = pool->eventfd = pool->epoll = -1;
+    pool->control = pool->eventfd = pool->epoll = pool->supervisor_pidfd = -1;
     pool->backlog_end = &pool->backlog;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->harvested, NULL);
@@ -286,13 +294,20 @@ void shmf_pool_free(struct shmf_pool *pool)
         pool->iters = NULL;
         shmfi_sys.close(pool->control);
         shmfi_sys.close(pool->eventfd);
+        if (pool->supervisor_pidfd >= 0)
+            shmfi_sys.close(pool->supervisor_pidfd);
+        if (pool->epoll >= 0)
+            shmfi_sys.close(pool->epoll);
         for (uint32_t w = 0; w < pool->n_workers; w++)
             if (pool->members[w].socket >= 0)
                 shmfi_sys.close(pool->members[w].socket);
         return;
     }
     pthread_mutex_lock(&pool->lock);
-    pool->closed = true;
+    pool->closed = pool->freeing = true;
+    shmfi_pool_wake_parked(pool);
+    while (pool->away)
+        pthread_cond_wait(&pool->harvested, &pool->lock);
     while (pool->iters)
         shmfi_iter_detach(pool->iters);
     shmfi_futures_detach(pool);

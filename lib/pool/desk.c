@@ -14,6 +14,7 @@ struct lent_region {
     uint64_t id;
     struct shmf_pool *pool;
     uint32_t worker;
+    uint64_t orphan; /* its size if its worker is dead, else 0 */
     uint64_t alive; /* bytes of its segments that were delivered and not given back */
     struct lent_region *next;
 };
@@ -169,6 +170,14 @@ static void wake_if_wanting(struct shmf_pool *pool, uint32_t worker)
         shmfi_wake(&pool->board, worker);
 }
 
+static void give_back(struct shmf_pool *pool, uint32_t worker, const struct shmfi_return *entry)
+{
+    flush_member(pool, worker);
+    if (!shmfi_board_return(&pool->board, worker, entry))
+        keep_back(&pool->members[worker], entry);
+    wake_if_wanting(pool, worker);
+}
+
 static void returned(void *unused, uint64_t region_id, uint64_t offset, uint64_t length,
                      uint64_t generation)
 {
@@ -181,10 +190,10 @@ static void returned(void *unused, uint64_t region_id, uint64_t offset, uint64_t
         region->alive -= length;
         pool->alive_bytes -= length;
         publish_caller_bytes(pool);
-        flush_member(pool, region->worker);
-        if (!shmfi_board_return(&pool->board, region->worker, &entry))
-            keep_back(&pool->members[region->worker], &entry);
-        wake_if_wanting(pool, region->worker);
+        if (region->orphan)
+            pool->orphans_over = pool->orphans_over || !region->alive;
+        else
+            give_back(pool, region->worker, &entry);
     }
     pthread_mutex_unlock(&lock);
 }
@@ -203,6 +212,23 @@ void shmfi_desk_flush(struct shmf_pool *pool)
 }
 
 /* ---- regions ------------------------------------------------------------------------------ */
+
+static void publish_orphaned_bytes(struct shmf_pool *pool)
+{
+    atomic_store_explicit(&pool->board.header->orphaned, pool->orphaned_bytes,
+                          memory_order_relaxed);
+}
+
+/* Takes the region off the books. */
+static void forget(struct lent_region **place)
+{
+    struct lent_region *region = *place;
+    *place = region->next;
+    region->pool->alive_bytes -= region->alive;
+    region->pool->orphaned_bytes -= region->orphan;
+    publish_orphaned_bytes(region->pool);
+    shmfi_sys.free(region);
+}
 
 int shmfi_desk_add_region(struct shmf_pool *pool, uint32_t worker, uint64_t id)
 {
@@ -223,13 +249,47 @@ int shmfi_desk_add_region(struct shmf_pool *pool, uint32_t worker, uint64_t id)
 void shmfi_desk_remove_region(uint64_t id)
 {
     pthread_mutex_lock(&lock);
+    struct lent_region **place = place_of(id);
+    if (*place)
+        forget(place);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- regions whose workers are dead ------------------------------------------------------- */
+
+bool shmfi_desk_orphan_region(uint64_t id)
+{
+    pthread_mutex_lock(&lock);
     struct lent_region **place = place_of(id), *region = *place;
-    if (region) {
-        *place = region->next;
-        region->pool->alive_bytes -= region->alive;
+    bool over = !region || !region->alive;
+    if (region && !over) {
+        region->orphan = shmfi_region_size(shmfi_region_find(id));
+        region->pool->orphaned_bytes += region->orphan;
+        publish_orphaned_bytes(region->pool);
+    } else if (region) {
+        forget(place);
     }
     pthread_mutex_unlock(&lock);
-    shmfi_sys.free(region);
+    return over;
+}
+
+uint64_t shmfi_desk_take_orphan(struct shmf_pool *pool, bool all)
+{
+    uint64_t id = 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < BUCKETS && !id; i++) {
+        struct lent_region **at = &buckets[i];
+        while (*at && ((*at)->pool != pool || (!all && (!(*at)->orphan || (*at)->alive))))
+            at = &(*at)->next;
+        if (*at) {
+            id = (*at)->id;
+            forget(at);
+        }
+    }
+    if (!id)
+        pool->orphans_over = false;
+    pthread_mutex_unlock(&lock);
+    return id;
 }
 
 void shmfi_desk_forget_kept(struct shmf_pool *pool, uint32_t worker)

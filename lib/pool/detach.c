@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <sched.h>
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +54,21 @@ static inline __attribute__((always_inline)) long clone_like_vfork(void)
 #error "libshmframe runs on x86-64 and ARM64"
 #endif
 
+/* The kernel drops the restartable-sequences area (rseq) of a process that shares its parent's
+ * memory, and what that one forks inherits the loss, while libc believes that the area is there:
+ * sched_getcpu() would be wrong. Registered again, it is inherited by all workers. */
+#if __has_include(<sys/rseq.h>)
+static void register_rseq(void)
+{
+    if (__rseq_size)
+        syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 0, RSEQ_SIG);
+}
+#else
+static void register_rseq(void)
+{
+}
+#endif
+
 /* In the intermediate: returns (twice removed from the caller) only in the supervisor. */
 static __attribute__((noinline)) void fork_and_end(void)
 {
@@ -67,6 +85,7 @@ int __attribute__((noinline)) shmfi_fork_detached(void)
     long intermediate = clone_like_vfork();
     if (intermediate == 0) {
         fork_and_end();
+        register_rseq();
         return 0;
     }
     if (intermediate < 0)

@@ -122,8 +122,12 @@ static void empty_backlog(struct shmf_pool *pool)
 int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
 {
     int harvested = shmfi_pool_harvest(pool, err);
+    if (harvested > 0)
+        shmfi_pool_wake_parked(pool);
     if (pool->backlog)
         empty_backlog(pool);
+    if (pool->orphans_over)
+        shmfi_pool_retire_orphans(pool, false);
     shmfi_pool_send_drops(pool);
     return harvested;
 }

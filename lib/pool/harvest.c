@@ -112,8 +112,8 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
         break;
     case SHMFI_RESULT_SEGMENT:
         rc = admit(pool, worker, &record->segment, &result->segment, &err);
-        result->kind = record->segment.kind;
-        if (rc == 1 && result->kind == SHMF_KIND_BYTES &&
+        result->kind = rc == 1 ? record->segment.kind : SHMF_KIND_NONE;
+        if (result->kind == SHMF_KIND_BYTES &&
             record->size > record->segment.length - SHMFI_BYTES_OFFSET)
             rc = shmfi_error(&err, SHMF_E_CORRUPT, "record.size: larger than its segment");
         break;
@@ -212,8 +212,10 @@ void shmfi_pool_harvest_last(struct shmf_pool *pool, uint32_t worker)
 {
     struct shmfi_member *member = &pool->members[worker];
     shmfi_pool_read_mail(pool, worker);
-    while (!pool->broken && shmfi_board_pending(&pool->board, worker, member->got)) {
-        enum harvested what = harvest_one(pool, worker);
+    uint64_t pending;
+    while (!pool->broken && (pending = shmfi_board_pending(&pool->board, worker, member->got))) {
+        enum harvested what =
+            pending <= pool->board.geometry.ring ? harvest_one(pool, worker) : RECORD_LIES;
         if (what == RECORD_IS_LATER)
             return;
         if (what == RECORD_WAITS)

@@ -57,10 +57,13 @@ int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, st
         .attempt = 1,
         .worker = -1,
     };
+    shmfi_pool_step_out(pool); /* the task may use the pool */
     shmfi_task_run(&task, order->function, order->context);
     settle(&task, result);
     shmfi_task_clean(&task);
     shmfi_sys.free(task.deferred);
+    shmfi_sys.free(task.scratch);
+    shmfi_pool_step_in(pool);
     shmfi_pool_deliver(pool, order->sink, result);
     return 1;
 }

@@ -45,15 +45,36 @@ static void take_region(struct shmf_pool *pool, uint32_t worker, const struct sh
         shmfi_ids_add(&member->lost, mail->id);
 }
 
+static void retire(uint64_t id)
+{
+    struct shmfi_region *region = shmfi_region_find(id);
+    if (region)
+        shmfi_region_retire(region);
+}
+
 void shmfi_pool_forget_region(struct shmfi_member *member, uint64_t id)
 {
+    shmfi_ids_remove(&member->lost, id);
     if (!shmfi_ids_has(&member->regions, id))
         return;
     shmfi_ids_remove(&member->regions, id);
     shmfi_desk_remove_region(id);
-    struct shmfi_region *region = shmfi_region_find(id);
-    if (region)
-        shmfi_region_retire(region);
+    retire(id);
+}
+
+void shmfi_pool_orphan_regions(struct shmfi_member *member)
+{
+    for (size_t i = 0; i < member->regions.count; i++)
+        if (shmfi_desk_orphan_region(member->regions.ids[i]))
+            retire(member->regions.ids[i]);
+    shmfi_ids_clear(&member->regions);
+}
+
+void shmfi_pool_retire_orphans(struct shmf_pool *pool, bool all)
+{
+    uint64_t id;
+    while ((id = shmfi_desk_take_orphan(pool, all)))
+        retire(id);
 }
 
 void shmfi_pool_read_mail(struct shmf_pool *pool, uint32_t worker)

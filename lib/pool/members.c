@@ -6,6 +6,7 @@
 #include "pool/pool_internal.h"
 #include "pool/submit.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,11 +37,6 @@ void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker)
 static void welcome(struct shmf_pool *pool, const struct shmfi_control *message, int socket)
 {
     struct shmfi_member *member = &pool->members[message->worker];
-    if (socket < 0) {
-        shmfi_pool_break(pool, "no descriptor for the socket of worker %u: too many open files",
-                         message->worker);
-        return;
-    }
     if (member->socket >= 0)
         shmfi_sys.close(member->socket);
     member->incarnation = (uint32_t)message->incarnation;
@@ -48,6 +44,11 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
     member->pid = 0;
     member->mail_read = 0;
     member->tasks = 0;
+    if (socket < 0) { /* we have no room for a descriptor: this worker is of no use */
+        pool->spawn_errno = EMFILE;
+        shmfi_pool_kill_worker(pool, message->worker);
+        return;
+    }
     shmfi_pool_resend_regions(pool);
 }
 
@@ -130,6 +131,10 @@ static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
         had_task = true;
         settle(pool, slot, message);
     }
+    if (message->reason == SHMF_E_SYS) {
+        shmfi_member_clear(pool, worker); /* it never lived; the supervisor tries again */
+        return;
+    }
     if (had_task || status)
         pool->stats.workers_died++; /* others ended by themselves, as they were told to */
     count_barren(pool, member, had_task, status);
@@ -139,9 +144,7 @@ static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
 void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker)
 {
     struct shmfi_member *member = &pool->members[worker];
-    while (member->regions.count)
-        shmfi_pool_forget_region(member, member->regions.ids[0]);
-    shmfi_ids_clear(&member->regions);
+    shmfi_pool_orphan_regions(member);
     shmfi_ids_clear(&member->lost);
     shmfi_ids_clear(&member->sent);
     shmfi_desk_forget_kept(pool, worker);
@@ -174,12 +177,20 @@ static void handle_control(struct shmf_pool *pool, const struct shmfi_control *m
         break;
     case SHMFI_CONTROL_READY:
         pool->supervisor = (pid_t)message->value;
-        break;
+        pool->supervisor_pidfd = fd;
+        return;
     default:
         shmfi_pool_break(pool, "the supervisor sent a message of unknown type %u", message->type);
     }
     if (fd >= 0)
         shmfi_sys.close(fd);
+}
+
+/* The end of its socket says so too, unless somebody else has a copy of it. */
+bool shmfi_pool_supervisor_died(const struct shmf_pool *pool)
+{
+    struct pollfd fd = {pool->supervisor_pidfd, POLLIN, 0};
+    return pool->supervisor_pidfd >= 0 && shmfi_sys.poll(&fd, 1, 0) > 0;
 }
 
 void shmfi_pool_read_control(struct shmf_pool *pool)
@@ -188,9 +199,9 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
         struct shmfi_control message;
         int fd = -1;
         int rc = shmfi_fdpass_receive(pool->control, &message, sizeof message, &fd, NULL);
-        if (rc == 0)
+        if (rc == 0 && !shmfi_pool_supervisor_died(pool))
             return;
-        if (rc == SHMF_E_CLOSED) {
+        if (rc == 0 || rc == SHMF_E_CLOSED) {
             pool->supervisor_gone = true;
             shmfi_pool_break(pool, "the supervisor (pid %ld) is gone", (long)pool->supervisor);
             return;

@@ -6,7 +6,7 @@
 
 /* Supervisor <-> application. */
 enum shmfi_control_type {
-    SHMFI_CONTROL_READY = 1,   /* to the application: value = pid of the supervisor */
+    SHMFI_CONTROL_READY = 1,   /* to the application: value = pid of the supervisor, with a pidfd */
     SHMFI_CONTROL_SPAWNING,    /* to it, with its end of the worker's socket, before the fork */
     SHMFI_CONTROL_SPAWNED,     /* to it, after the fork: value = pid */
     SHMFI_CONTROL_NOT_SPAWNED, /* to it: fork failed, value = errno; will be tried again */
@@ -23,7 +23,8 @@ struct shmfi_control {
     uint64_t incarnation;
     int64_t value;
     uint64_t ticket;   /* EXITED: the task for whose sake the supervisor ended the worker */
-    int32_t reason;    /* ... SHMF_E_TIMEOUT or SHMF_E_CANCELLED; 0: it died of itself */
+    int32_t reason;    /* ... SHMF_E_TIMEOUT or SHMF_E_CANCELLED; 0: it died of itself;
+                          SHMF_E_SYS: it could not be forked */
     uint32_t unused;
 };
 

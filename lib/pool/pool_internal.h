@@ -62,6 +62,8 @@ struct shmf_pool {
     pthread_mutex_t lock;
     pthread_cond_t harvested; /* somebody parked for all and is back */
     bool parked;      /* a thread is in poll for everybody */
+    uint32_t away;    /* threads that let go of the lock in the middle of a call */
+    bool freeing;     /* they are called back: the pool goes */
     bool is_inline;
     bool closed;      /* no new work; changed once, read without the lock */
     int broken;       /* 0, or the status that every call reports */
@@ -75,6 +77,7 @@ struct shmf_pool {
     size_t board_size;
     int control, eventfd;
     pid_t supervisor;
+    int supervisor_pidfd; /* -1: this kernel has none */
     uint64_t regions_at_fork; /* serial: older regions are mapped in every worker */
     struct shmfi_spinner spinner;
 
@@ -96,6 +99,8 @@ struct shmf_pool {
 
     /* the desk's */
     struct shmf_pool *next_open;
+    uint64_t orphaned_bytes;     /* of dead workers' regions that results keep alive */
+    bool orphans_over;           /* some of them are not needed any more */
     struct shmfi_ids dropped; /* the application's regions that workers must be told of */
     uint64_t alive_bytes; /* delivered by workers and not given back */
     uint64_t ready_bytes; /* of these, in results that wait in iterators */
@@ -105,10 +110,16 @@ struct shmf_pool {
 
 int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err);
 
+/* Lets go of pool.lock in the middle of a call, and takes it again. The pool may have come to its
+ * end meanwhile (pool.freeing): the call must end too. */
+void shmfi_pool_step_out(struct shmf_pool *pool);
+void shmfi_pool_step_in(struct shmf_pool *pool);
+
 /* ---- members.c: the workers come and go --------------------------------------------------- */
 
 /* Reads the supervisor's messages that are there. */
 void shmfi_pool_read_control(struct shmf_pool *pool);
+bool shmfi_pool_supervisor_died(const struct shmf_pool *pool);
 void shmfi_pool_break(struct shmf_pool *pool, const char *format, ...) SHMF_PRINTF(2, 3);
 void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker);
 
@@ -122,6 +133,12 @@ void shmfi_pool_read_mail(struct shmf_pool *pool, uint32_t worker);
 
 /* Asks the worker for the descriptors that were lost. */
 void shmfi_pool_ask_again(struct shmf_pool *pool, uint32_t worker);
+
+/* The worker is dead: its regions stay as long as results are alive in them. */
+void shmfi_pool_orphan_regions(struct shmfi_member *member);
+
+/* Unmaps dead workers' regions that no result needs any more, or all that the pool lent. */
+void shmfi_pool_retire_orphans(struct shmf_pool *pool, bool all);
 
 /* A region of the worker's, or one that it gave up, is not needed any more. */
 void shmfi_pool_forget_region(struct shmfi_member *member, uint64_t id);
@@ -155,6 +172,9 @@ void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shm
 
 #define SHMFI_FIRST_WAIT_MS 1
 
+/* Results came in while another thread sleeps for all, or the pool goes: it should look. */
+void shmfi_pool_wake_parked(struct shmf_pool *pool);
+
 /* A shmfi_ready_fn: did any worker publish? Needs no lock. */
 bool shmfi_pool_has_news(void *pool);
 
@@ -187,6 +207,14 @@ void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void 
 extern const struct shmfi_lender shmfi_desk_lender;
 int shmfi_desk_add_region(struct shmf_pool *pool, uint32_t worker, uint64_t id);
 void shmfi_desk_remove_region(uint64_t id);
+
+/* The region's worker is dead. True: it is forgotten, and the caller retires it; false: results
+ * are alive in it, and it is kept on the books as an orphan until they are given back. */
+bool shmfi_desk_orphan_region(uint64_t id);
+
+/* The id of an orphan that is over, or (`all`) of any region of the pool, forgotten now, for the
+ * caller to retire; 0: none. */
+uint64_t shmfi_desk_take_orphan(struct shmf_pool *pool, bool all);
 
 /* Regions that the application gave up since the last call; the caller's to clear. */
 struct shmfi_ids shmfi_desk_take_dropped(struct shmf_pool *pool);

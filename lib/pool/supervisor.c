@@ -83,7 +83,7 @@ static int timeout_ms(const struct shmfi_supervisor *self)
         const struct shmfi_child *child = &self->children[w];
         if (!child->pid && !child->exit_unsent && child->next < soonest)
             soonest = child->next;
-        bool look_soon = child->exit_unsent || (child->pid && child->cancel != SHMFI_NO_TICKET);
+        bool look_soon = child->exit_unsent || child->pid_unsent || (child->pid && child->cancel != SHMFI_NO_TICKET);
         if (look_soon && now + SOON_NS < soonest)
             soonest = now + SOON_NS;
     }
@@ -185,7 +185,6 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
     shmfi_sys.prctl(PR_SET_NAME, (unsigned long)SHMFI_SUPERVISOR_NAME);
     shmfi_sys.prctl(PR_SET_CHILD_SUBREAPER, 1);
     reset_handlers(&self);
-    close_what_is_the_applications(&self);
     shmfi_forget_output();
     self.children = shmfi_sys.calloc(pool->n_workers, sizeof *self.children);
     struct shmf_error err = {0};
@@ -196,8 +195,12 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
         shmfi_fdpass_send(setup->control, &failed, sizeof failed, -1, NULL);
         shmfi_leave(1);
     }
+    close_what_is_the_applications(&self); /* its regions' descriptors were needed till now */
     settle_signals(&self);
-    if (self.signals < 0 || !shmfi_supervisor_tell(&self, SHMFI_CONTROL_READY, 0, self.pid, -1))
+    int self_pidfd = shmfi_sys.pidfd_open(self.pid, 0);
+    if (self.signals < 0 || !shmfi_supervisor_tell(&self, SHMFI_CONTROL_READY, 0, self.pid, self_pidfd))
         shmfi_leave(1);
+    if (self_pidfd >= 0)
+        shmfi_sys.close(self_pidfd);
     loop(&self);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #define FIRST_DELAY_NS 1000000u
+#define MANY_KILLS 16 /* in a row, before anything was done: not by chance */
 #define LAST_DELAY_NS 1000000000u
 
 /* ---- messages ----------------------------------------------------------------------------- */
@@ -32,6 +33,13 @@ static void report_exit(struct shmfi_supervisor *self, uint32_t worker)
 {
     struct shmfi_child *child = &self->children[worker];
     child->exit_unsent = !shmfi_supervisor_tell(self, SHMFI_CONTROL_EXITED, worker, child->exit_status, -1);
+}
+
+static void report_pid(struct shmfi_supervisor *self, uint32_t worker)
+{
+    struct shmfi_child *child = &self->children[worker];
+    child->pid_unsent =
+        !shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNED, worker, child->pid, -1);
 }
 
 /* ---- birth -------------------------------------------------------------------------------- */
@@ -84,9 +92,8 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
         if (pid < 0) {
             shmfi_supervisor_tell(self, SHMFI_CONTROL_NOT_SPAWNED, worker, errno, -1);
             child->exit_status = 0;
+            child->reason = SHMF_E_SYS; /* it never lived */
             report_exit(self, worker);
-        } else {
-            shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNED, worker, pid, -1);
         }
     }
     shmfi_sys.close(sockets[0]);
@@ -97,12 +104,15 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
     }
     child->pid = pid;
     child->done = done_of(self, worker);
+    report_pid(self, worker);
 }
 
 void shmfi_supervisor_spawn(struct shmfi_supervisor *self)
 {
     for (uint32_t w = 0; w < self->pool->n_workers && !self->stopping; w++) {
         struct shmfi_child *child = &self->children[w];
+        if (child->pid_unsent)
+            report_pid(self, w);
         if (child->exit_unsent)
             report_exit(self, w);
         if (!child->pid && !child->exit_unsent && (!child->next || shmfi_now() >= child->next))
@@ -168,10 +178,12 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
 {
     struct shmfi_child *child = &self->children[worker];
     bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    if (!from_outside && done_of(self, worker) == child->done)
+    child->barren = done_of(self, worker) == child->done ? child->barren + 1 : 0;
+    if (child->barren > (from_outside ? MANY_KILLS : 0))
         put_off(child);
     else
         child->delay = child->next = 0;
+    child->pid_unsent = false;
     child->pid = 0;
     child->exit_status = status;
     self->strays = true;

@@ -12,6 +12,8 @@ struct shmfi_child {
     uint64_t done;     /* records in its ring when it was born */
     uint64_t next;     /* not to be forked before that time */
     uint64_t delay;
+    int barren;        /* times in a row that it died before it had done anything */
+    bool pid_unsent;   /* nor could its pid */
     bool exit_unsent;  /* its death could not be reported yet: the socket is full */
     int exit_status;
     uint64_t struck;   /* the task for whose sake it was ended ... */

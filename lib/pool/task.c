@@ -153,10 +153,8 @@ int shmfi_task_defer(struct shmf_task *task, void (*destroy)(void *object), void
     if (task->n_deferred == task->deferred_capacity) {
         size_t capacity = task->deferred_capacity ? 2 * task->deferred_capacity : 8;
         void *grown = shmfi_sys.realloc(task->deferred, capacity * sizeof *task->deferred);
-        if (!grown) {
-            destroy(object);
+        if (!grown)
             return shmf_task_fail(task, SHMF_E_NOMEM, "no memory to remember a task's objects");
-        }
         task->deferred = grown;
         task->deferred_capacity = capacity;
     }

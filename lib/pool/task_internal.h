@@ -33,6 +33,8 @@ struct shmf_task {
     uint64_t size;                   /* of the bytes */
     _Alignas(16) uint8_t bytes[SHMF_INLINE_RESULT];
 
+    void *scratch; /* private memory that grows with need and stays from task to task */
+    size_t scratch_size;
     struct shmfi_deferred *deferred;
     size_t n_deferred, deferred_capacity;
 };
@@ -44,7 +46,7 @@ void shmfi_task_run(struct shmf_task *task, shmf_task_fn function, void *context
 /* Frees what the task obtained, last first; keeps the list's memory for the next task. */
 void shmfi_task_clean(struct shmf_task *task);
 
-/* For lib/task: `destroy(object)` when the task is over. On failure frees it now. */
+/* For lib/task: frees the object when the task is over. On failure it is still the caller's. */
 int shmfi_task_defer(struct shmf_task *task, void (*destroy)(void *object), void *object);
 
 /* For lib/task: make the segment (a new reference is taken) the task's result. */

@@ -32,18 +32,38 @@ static void sleep_in_poll(struct shmf_pool *pool, int timeout_ms)
             continue;
 }
 
+void shmfi_pool_wake_parked(struct shmf_pool *pool)
+{
+    uint64_t once = 1;
+    if (!pool->parked)
+        return;
+    while (shmfi_sys.write(pool->eventfd, &once, sizeof once) < 0 && errno == EINTR)
+        continue;
+    pthread_cond_broadcast(&pool->harvested);
+}
+
+/* Waits for whoever sleeps for all. */
+static void follow(struct shmf_pool *pool)
+{
+    pool->away++;
+    pthread_cond_wait(&pool->harvested, &pool->lock);
+    pool->away--;
+    if (pool->freeing)
+        pthread_cond_broadcast(&pool->harvested);
+}
+
 /* With pool.lock released meanwhile. */
 static void wait_unlocked(struct shmf_pool *pool, int timeout_ms)
 {
     if (pool->parked) {
-        pthread_cond_wait(&pool->harvested, &pool->lock);
+        follow(pool);
         return;
     }
     pool->parked = true;
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_step_out(pool);
     if (!shmfi_spin(&pool->spinner, shmfi_pool_has_news, pool))
         sleep_in_poll(pool, timeout_ms);
-    pthread_mutex_lock(&pool->lock);
+    shmfi_pool_step_in(pool);
     pool->parked = false;
     pthread_cond_broadcast(&pool->harvested);
 }
@@ -170,6 +190,8 @@ int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int 
     bool blocked = blocked_by_caller(pool, sink);
     shmfi_desk_flush(pool);
     wait_unlocked(pool, *wait_ms);
+    if (pool->freeing)
+        return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
     shmfi_pool_read_control(pool);
     if (*wait_ms >= LAST_WAIT_MS)
         rescan(pool);

@@ -58,6 +58,11 @@ void shmfi_worker_check_app(const struct shmfi_worker *self)
 
 /* ---- one task ----------------------------------------------------------------------------- */
 
+static void unref(void *segment)
+{
+    shmfi_segment_unref(segment);
+}
+
 /* Where the payload lies: in the slot, or in a segment of the application's. */
 static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_slot *slot)
 {
@@ -71,7 +76,10 @@ static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_s
         shmfi_task_error(task, &err);
         return NULL;
     }
-    shmfi_task_defer(task, (void (*)(void *))shmfi_segment_unref, segment);
+    if (shmfi_task_defer(task, unref, segment)) {
+        shmfi_segment_unref(segment);
+        return NULL;
+    }
     return (const uint8_t *)segment->base + SHMFI_BYTES_OFFSET;
 }
 
@@ -154,6 +162,7 @@ static void run(struct shmfi_worker *self, uint64_t ticket)
 {
     const struct shmfi_slot *slot = &self->board->slots[shmfi_ticket_slot(ticket)];
     shmfi_board_start(self->board, &self->me, ticket, slot->deadline ? shmfi_now() : 0);
+    self->task_bytes = 0;
     if (prepare(self, slot))
         shmfi_task_run(&self->task, (shmf_task_fn)(uintptr_t)slot->function,
                        (void *)(uintptr_t)slot->context);
@@ -256,6 +265,16 @@ static void name_process(uint32_t worker)
     shmfi_sys.prctl(PR_SET_NAME, (unsigned long)name);
 }
 
+/* Recursive: memory that is trimmed while it is asked for is given back under the lock. */
+static void init_memory_lock(struct shmfi_worker *self)
+{
+    pthread_mutexattr_t how;
+    pthread_mutexattr_init(&how);
+    pthread_mutexattr_settype(&how, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&self->memory_lock, &how);
+    pthread_mutexattr_destroy(&how);
+}
+
 void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_t worker,
                 uint32_t incarnation, int socket, pid_t supervisor)
 {
@@ -279,6 +298,7 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     self->pressure_seen =
         atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
     shmfi_board_join(&pool->board, &self->me, worker, incarnation);
+    init_memory_lock(self);
     /* Processes that a task forks must not be able to write recycled memory or the board. */
     shmfi_memory_set_dontfork(true);
     shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);

@@ -17,7 +17,10 @@ struct shmfi_worker {
     uint64_t tasks;               /* done so far */
     uint32_t unrung;              /* records published since the application was last woken */
 
-    uint64_t mail_seen;           /* application's messages read or looked for */
+    pthread_mutex_t memory_lock;  /* tasks may have threads: budget, returned segments */
+    uint64_t task_bytes;          /* granted to the task that runs */
+
+    uint64_t mail_seen;           /* value of line.app_mail when the socket was last emptied */
     uint64_t pressure_seen;
     struct shmfi_ids sent;        /* our regions whose descriptor the application has */
     struct shmfi_ids lost;        /* application's regions that could not be mapped here */
@@ -26,7 +29,7 @@ struct shmfi_worker {
 
 /* ---- worker_mail.c ------------------------------------------------------------------------ */
 
-/* Reads the application's messages if there are any. */
+/* Reads the application's messages if it says that there are any. */
 void shmfi_worker_read_mail(struct shmfi_worker *self);
 
 /* Makes sure that the handle can be opened here: waits for its region's descriptor. */

@@ -94,13 +94,9 @@ static void resend(struct shmfi_worker *self, uint64_t id)
         shmfi_worker_send_region(self, region, NULL);
 }
 
-void shmfi_worker_read_mail(struct shmfi_worker *self)
+static void empty_socket(struct shmfi_worker *self)
 {
-    tell_dropped(self);
-    uint64_t mail_now = atomic_load_explicit(&self->line->app_mail, memory_order_acquire);
-    if (mail_now == self->mail_seen)
-        return;
-    self->mail_seen = mail_now;
+    self->mail_seen = atomic_load_explicit(&self->line->app_mail, memory_order_acquire);
     for (;;) {
         struct shmfi_mail mail;
         int fd = -1;
@@ -124,10 +120,19 @@ void shmfi_worker_read_mail(struct shmfi_worker *self)
     }
 }
 
-static bool can_open(const struct shmf_handle *handle)
+void shmfi_worker_read_mail(struct shmfi_worker *self)
+{
+    tell_dropped(self);
+    if (atomic_load_explicit(&self->line->app_mail, memory_order_acquire) != self->mail_seen)
+        empty_socket(self);
+}
+
+/* Or will it never be? */
+static bool can_open(const struct shmfi_worker *self, const struct shmf_handle *handle)
 {
     const struct shmfi_region *region = shmfi_region_find(handle->region);
-    return region && (handle->access != SHMF_COPY_ON_WRITE || shmfi_region_has_fd(region));
+    return (region && (handle->access != SHMF_COPY_ON_WRITE || shmfi_region_has_fd(region))) ||
+           shmfi_ids_has(&self->lost, handle->region);
 }
 
 /* The application sends a descriptor before the first task that needs it, except to a worker that
@@ -135,10 +140,10 @@ static bool can_open(const struct shmf_handle *handle)
  * death. Then the descriptor comes as soon as it does. */
 void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle)
 {
-    while (!can_open(handle)) {
-        shmfi_worker_read_mail(self);
-        if (can_open(handle) || shmfi_ids_has(&self->lost, handle->region))
-            return; /* if not now, then opening it will say why */
+    while (!can_open(self, handle)) {
+        empty_socket(self);
+        if (can_open(self, handle))
+            return;
         struct pollfd news = {self->socket, POLLIN, 0};
         shmfi_sys.poll(&news, 1, LOOK_MS);
         shmfi_worker_check_app(self);

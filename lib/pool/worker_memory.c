@@ -4,16 +4,19 @@
  * back, so the budget is never exceeded. A dead worker's word is reset by its successor.
  *
  * The task that the consumer waits for (`oldest`) is exempt from what other workers hold: their
- * memory comes free only after it was delivered. It is not exempt from what the caller holds. */
+ * memory comes free only after it was delivered. It is not exempt from what the caller holds, nor
+ * from the budget itself, and uses its right only after the others were asked. */
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/worker.h"
 
-#define PATIENCE_MS 5
+#define PATIENCE_MS         5
+#define WAITS_PER_CALL      20
+#define WAITS_OUTSIDE_TASK  200 /* an initializer has no consumer that could free anything */
 
 static uint64_t held_by_all(const struct shmfi_worker *self)
 {
-    uint64_t sum = 0;
+    uint64_t sum = atomic_load_explicit(&self->board->header->orphaned, memory_order_relaxed);
     for (uint32_t w = 0; w < self->board->geometry.workers; w++) {
         uint64_t held = atomic_load_explicit(&self->board->lines[w].held, memory_order_seq_cst);
         sum = sum > UINT64_MAX - held ? UINT64_MAX : sum + held;
@@ -23,23 +26,26 @@ static uint64_t held_by_all(const struct shmfi_worker *self)
 
 static bool is_oldest(const struct shmfi_worker *self)
 {
-    return atomic_load_explicit(&self->board->header->oldest, memory_order_relaxed) ==
-           atomic_load_explicit(&self->line->current, memory_order_relaxed);
+    uint64_t current = atomic_load_explicit(&self->line->current, memory_order_relaxed);
+    return current != SHMFI_NO_TICKET &&
+           current == atomic_load_explicit(&self->board->header->oldest, memory_order_relaxed);
 }
 
 static bool exempt(const struct shmfi_worker *self, uint64_t bytes)
 {
+    uint64_t budget = self->board->budget;
     uint64_t caller = atomic_load_explicit(&self->board->header->caller, memory_order_relaxed);
-    return is_oldest(self) && caller <= self->board->budget &&
-           bytes <= self->board->budget - caller;
+    return is_oldest(self) && caller <= budget && self->task_bytes + bytes <= budget - caller;
 }
 
-static bool try_reserve(struct shmfi_worker *self, uint64_t bytes)
+static bool try_reserve(struct shmfi_worker *self, uint64_t bytes, bool may_be_exempt)
 {
     uint64_t mine = atomic_load_explicit(&self->line->held, memory_order_relaxed);
     atomic_store_explicit(&self->line->held, mine + bytes, memory_order_seq_cst);
-    if (held_by_all(self) <= self->board->budget || exempt(self, bytes))
+    if (held_by_all(self) <= self->board->budget || (may_be_exempt && exempt(self, bytes))) {
+        self->task_bytes += bytes;
         return true;
+    }
     atomic_store_explicit(&self->line->held, mine, memory_order_seq_cst);
     return false;
 }
@@ -50,6 +56,7 @@ static void call_for_memory(struct shmfi_worker *self)
     self->pressure_seen =
         1 + atomic_fetch_add_explicit(&self->board->header->pressure, 1, memory_order_relaxed);
     shmfi_wake_some(self->board, UINT32_MAX);
+    shmfi_ring_app(self->board, self->eventfd); /* it may hold undelivered results */
 }
 
 static bool has_returns(void *context)
@@ -58,47 +65,68 @@ static bool has_returns(void *context)
     return atomic_load_explicit(&self->line->returned, memory_order_acquire) != self->me.taken;
 }
 
+static int too_much(const struct shmfi_worker *self, uint64_t bytes, struct shmf_error *err)
+{
+    return shmfi_error(err, SHMF_E_NOSPC,
+                       "%llu bytes, with the task's %llu so far, exceed the pool's budget of %llu",
+                       (unsigned long long)bytes, (unsigned long long)self->task_bytes,
+                       (unsigned long long)self->board->budget);
+}
+
+/* Waits for a moment for memory to come free. Every now and then it asks for it. */
+static void wait_for_memory(struct shmfi_worker *self, unsigned waits)
+{
+    if (waits % WAITS_PER_CALL == 0)
+        call_for_memory(self);
+    shmfi_park(self->board, self->me.worker, has_returns, self, PATIENCE_MS);
+    shmfi_worker_check_app(self);
+}
+
+static int reserve_locked(struct shmfi_worker *self, uint64_t bytes, struct shmf_error *err)
+{
+    bool in_task =
+        atomic_load_explicit(&self->line->current, memory_order_relaxed) != SHMFI_NO_TICKET;
+    bool trimmed = false;
+    for (unsigned waits = 0;;) {
+        if (self->task_bytes + bytes > self->board->budget ||
+            (!in_task && waits == WAITS_OUTSIDE_TASK))
+            return too_much(self, bytes, err);
+        if (has_returns(self)) {
+            shmfi_worker_take_returns(self);
+            return SHMFI_LOOK_AGAIN;
+        }
+        if (try_reserve(self, bytes, waits > 0))
+            return SHMF_OK;
+        if (!trimmed) {
+            trimmed = true; /* what we cache is of other sizes */
+            if (shmf_memory_trim(0))
+                continue;
+        }
+        atomic_store_explicit(&self->line->wanted, bytes, memory_order_seq_cst);
+        wait_for_memory(self, waits++);
+    }
+}
+
 /* Memory asks before it obtains pages. Returns SHMF_OK with the bytes reserved, or
  * SHMFI_LOOK_AGAIN with none: something came back that may do instead. */
 static int reserve(void *context, uint64_t bytes, struct shmf_error *err)
 {
     struct shmfi_worker *self = context;
-    if (bytes > self->board->budget)
-        return shmfi_error(err, SHMF_E_NOSPC,
-                           "%llu bytes exceed the pool's budget of %llu bytes",
-                           (unsigned long long)bytes, (unsigned long long)self->board->budget);
-    bool called = false;
-    int rc = SHMFI_LOOK_AGAIN;
-    for (;;) {
-        if (has_returns(self)) {
-            shmfi_worker_take_returns(self);
-            break;
-        }
-        if (try_reserve(self, bytes)) {
-            rc = SHMF_OK;
-            break;
-        }
-        if (!called && shmf_memory_trim(0)) {
-            called = true;
-            continue; /* what we cache is of other sizes */
-        }
-        called = true;
-        atomic_store_explicit(&self->line->wanted, bytes, memory_order_seq_cst);
-        call_for_memory(self);
-        shmfi_ring_app(self->board, self->eventfd); /* it may hold undelivered results */
-        shmfi_park(self->board, self->me.worker, has_returns, self, PATIENCE_MS);
-        shmfi_worker_check_app(self);
-    }
+    pthread_mutex_lock(&self->memory_lock);
+    int rc = reserve_locked(self, bytes, err);
     atomic_store_explicit(&self->line->wanted, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&self->memory_lock);
     return rc;
 }
 
 static void release(void *context, uint64_t bytes)
 {
     struct shmfi_worker *self = context;
+    pthread_mutex_lock(&self->memory_lock);
     uint64_t mine = atomic_load_explicit(&self->line->held, memory_order_relaxed);
     atomic_store_explicit(&self->line->held, mine > bytes ? mine - bytes : 0,
                           memory_order_seq_cst);
+    pthread_mutex_unlock(&self->memory_lock);
 }
 
 struct shmfi_budget shmfi_worker_budget(struct shmfi_worker *self)
@@ -109,8 +137,10 @@ struct shmfi_budget shmfi_worker_budget(struct shmfi_worker *self)
 void shmfi_worker_take_returns(struct shmfi_worker *self)
 {
     struct shmfi_return entry;
+    pthread_mutex_lock(&self->memory_lock);
     while (shmfi_board_take(self->board, &self->me, &entry))
         shmfi_segment_reclaim(entry.region, entry.offset, entry.generation);
+    pthread_mutex_unlock(&self->memory_lock);
 }
 
 void shmfi_worker_relieve(struct shmfi_worker *self)

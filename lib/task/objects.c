@@ -29,15 +29,19 @@ static void *find_kept(const struct shmf_handle *handle, const struct shmfi_obje
     return NULL;
 }
 
-static void keep(const struct shmf_handle *handle, void *object,
+/* What has to give way may be in use by the task that runs: it goes when that is over. */
+static bool keep(struct shmf_task *task, const struct shmf_handle *handle, void *object,
                  const struct shmfi_object_type *type)
 {
-    unsigned place = next_kept++ % KEPT;
-    if (kept[place].object)
-        kept[place].type->free(kept[place].object);
+    unsigned place = next_kept % KEPT;
+    if (kept[place].object &&
+        shmfi_task_defer(task, kept[place].type->free, kept[place].object))
+        return false;
+    next_kept++;
     kept[place].handle = *handle;
     kept[place].object = object;
     kept[place].type = type;
+    return true;
 }
 
 static int check_handle(struct shmf_task *task, size_t position, const struct shmf_handle *handle,
@@ -72,11 +76,12 @@ void *shmfi_task_open(struct shmf_task *task, size_t position,
         shmf_task_fail(task, rc, "handle %zu: %s", position, err.message);
         return NULL;
     }
-    if (keepable)
-        keep(&handle, object, type);
-    else if (shmfi_task_defer(task, type->free, object))
-        return NULL;
-    return object;
+    if (keepable && keep(task, &handle, object, type))
+        return object;
+    if (!shmfi_task_defer(task, type->free, object))
+        return object;
+    type->free(object);
+    return NULL;
 }
 
 void *shmfi_task_own(struct shmf_task *task, void *object, const struct shmfi_object_type *type,
@@ -86,7 +91,10 @@ void *shmfi_task_own(struct shmf_task *task, void *object, const struct shmfi_ob
         shmfi_task_error(task, err);
         return NULL;
     }
-    return shmfi_task_defer(task, type->free_made, object) ? NULL : object;
+    if (!shmfi_task_defer(task, type->free_made, object))
+        return object;
+    type->free(object);
+    return NULL;
 }
 
 bool shmfi_task_made(const struct shmf_task *task, const void *object,
