@@ -106,7 +106,7 @@ static void count_barren(struct shmf_pool *pool, const struct shmfi_member *memb
     }
     if (pool->closed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
         return;
-    if (++pool->barren < 16 + 2 * pool->n_workers)
+    if (++pool->barren < 8 + 4 * pool->n_workers)
         return;
     const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
     shmfi_pool_break(pool, "%u workers in a row ended before they took a task, the last by %s %d",

@@ -139,7 +139,17 @@ static inline bool is_patterned(const struct shmf_array *array, size_t size, uin
 }
 
 /* Tests that hold for pools with workers and for inline pools; `*state` points to the number. */
-static int workers_two = 2, workers_inline = SHMF_INLINE;
+static inline int *two_workers(void)
+{
+    static int workers = 2;
+    return &workers;
+}
+
+static inline int *no_workers(void)
+{
+    static int workers = SHMF_INLINE;
+    return &workers;
+}
 
 static inline struct shmf_pool *pool_of_state(void **state)
 {
@@ -148,11 +158,11 @@ static inline struct shmf_pool *pool_of_state(void **state)
 
 #define test_with_workers(function)                                                                \
     {                                                                                              \
-#function, function, test_account_setup, test_account_teardown, &workers_two               \
+#function, function, test_account_setup, test_account_teardown, two_workers()              \
     }
 #define test_inline(function)                                                                      \
     {                                                                                              \
-#function "_inline", function, test_account_setup, test_account_teardown, &workers_inline  \
+#function "_inline", function, test_account_setup, test_account_teardown, no_workers()     \
     }
 
 #endif
