@@ -42,6 +42,11 @@ struct convolution {
     int64_t tile_dimension;
 };
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Where element i is found, i being beyond the edges perhaps, and by more than n perhaps. */
 static int64_t at_edge(int64_t i, int64_t n, enum edge edge)
 {
@@ -75,16 +80,16 @@ static void fill_tile(const struct convolution *job, int64_t first_row, int64_t 
     int64_t top = first_row - (kernel->n_rows - 1 - kernel->n_rows / 2);
     int64_t left = first_column - (kernel->n_columns - 1 - kernel->n_columns / 2);
     int64_t height = n_rows + kernel->n_rows - 1;
+    int64_t above = top < 0 ? smaller(-top, height) : 0; /* rows that lie beyond the edge */
+    int64_t below = smaller(height, in->n_rows - top);   /* where they do so again */
     for (int64_t c = 0; c < n_columns + kernel->n_columns - 1; c++) {
         int64_t column = at_edge(left + c, in->n_columns, in->left_right);
         const double *from = in->data + column * in->leading_dimension;
         double *to = job->tile + c * job->tile_dimension;
-        int64_t r = 0;
-        for (; r < height && top + r < 0; r++)
+        for (int64_t r = 0; r < above; r++)
             to[r] = from[at_edge(top + r, in->n_rows, in->top_bottom)];
-        for (; r < height && top + r < in->n_rows; r++)
-            to[r] = from[top + r];
-        for (; r < height; r++)
+        memcpy(to + above, from + top + above, (size_t)(below - above) * sizeof *to);
+        for (int64_t r = below; r < height; r++)
             to[r] = from[at_edge(top + r, in->n_rows, in->top_bottom)];
     }
 }
@@ -105,11 +110,6 @@ static void convolve_tile(const struct convolution *job, int64_t n_rows, int64_t
                        (size_t)rows * sizeof *out);
         }
     }
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 int convolve(const struct grid *in, const struct kernel *kernel, int64_t first, int64_t count,

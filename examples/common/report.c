@@ -28,6 +28,9 @@ void report_table(const struct workload *work, const struct way *ways, int n_way
         if (way->n_tasks < work->options->tasks)
             printf("  %-12s (the first %" PRId64 " of %" PRId64 " tasks)\n", "", way->n_tasks,
                    work->options->tasks);
+        if (way->peak_shared_bytes)
+            printf("  %-12s (the workers held %.4g MB of shared memory at most)\n", "",
+                   (double)way->peak_shared_bytes / 1e6);
     }
 }
 
