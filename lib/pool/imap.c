@@ -1,4 +1,5 @@
 /* Starting an iteration: everything the caller gave is checked before anything is queued. */
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "base/sys.h"
@@ -28,6 +29,11 @@ static int check_tasks(const struct shmf_tasks *tasks, struct shmf_error *err)
     if (!tasks->next && tasks->arg_size && tasks->count && !tasks->args)
         return shmfi_error(err, SHMF_E_INVAL, "tasks.args: NULL, but arg_size is %zu",
                            tasks->arg_size);
+    uint64_t bytes;
+    if (!tasks->next && tasks->args &&
+        (!shmfi_mul((uint64_t)tasks->count, tasks->arg_size, &bytes) || bytes > PTRDIFF_MAX))
+        return shmfi_error(err, SHMF_E_TOOBIG, "tasks.args: %lld times %zu bytes exceed all memory",
+                           (long long)tasks->count, tasks->arg_size);
     if (tasks->n_handles && !tasks->handles)
         return shmfi_error(err, SHMF_E_INVAL, "tasks.handles: NULL, but n_handles is %zu",
                            tasks->n_handles);

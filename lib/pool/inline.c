@@ -39,7 +39,9 @@ static void settle(const struct shmf_task *task, struct shmf_result *result)
 
 int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, struct shmf_error *err)
 {
-    int rc = check_handles(&order->input, err);
+    int rc = shmfi_check_sizes(order, err);
+    if (!rc)
+        rc = check_handles(&order->input, err);
     if (rc)
         return rc;
     struct shmf_result *result = shmfi_result_new();

@@ -26,8 +26,7 @@ static size_t n_shared(const struct shmfi_order *order)
     return order->shared ? order->shared->count : 0;
 }
 
-/* Beyond any memory, so that sums of these do not overflow. */
-static int check_sizes(const struct shmfi_order *order, struct shmf_error *err)
+int shmfi_check_sizes(const struct shmfi_order *order, struct shmf_error *err)
 {
     const struct shmf_task_input *input = &order->input;
     if (input->arg_size > PTRDIFF_MAX / 2)
@@ -145,7 +144,7 @@ static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot,
                        struct shmf_error *err)
 {
     const struct shmf_task_input *input = &order->input;
-    int rc = check_sizes(order, err);
+    int rc = shmfi_check_sizes(order, err);
     if (rc)
         return rc;
     size_t most = input->arg_size + n_shared(order) * sizeof *input->handles + 16;

@@ -23,6 +23,9 @@ struct shmfi_order {
     struct shmf_task_input input;
 };
 
+/* SHMF_E_TOOBIG where no memory could hold the input, so that sums of its sizes do not overflow. */
+int shmfi_check_sizes(const struct shmfi_order *order, struct shmf_error *err);
+
 /* 1: queued; 0: not now (no slot, or a worker's socket is full); negative: the task cannot be
  * submitted. Wakes nobody. */
 int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
