@@ -65,7 +65,7 @@ SHMF_API void shmf_future_free(struct shmf_future *future);
 /* ---- event loops -------------------------------------------------------------------------- */
 
 /* Moves everything on without waiting: queues what fits, fetches results, calls done_fn. Returns
- * the number of results that came, or a negative status. */
+ * the number of results that came, or a negative status. Goes on when the pool is closed. */
 SHMF_API int shmf_pool_progress(struct shmf_pool *pool, struct shmf_error *err);
 
 /* A descriptor that becomes readable when shmf_pool_progress() may have something to do; for poll

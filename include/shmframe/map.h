@@ -23,8 +23,9 @@ struct shmf_map_options {
 /* Runs `fn` for each of tasks->count elements (`next` is not supported; `args`, `arg_size`,
  * `handles`, `context` and `seed` are as for shmf_pool_imap) and waits for all. An element returns
  * `result_size` bytes (shmf_task_return_bytes or _double), which go to results + i * result_size;
- * nothing when result_size is 0. statuses[i], unless NULL, tells how element i went; the bytes of
- * one that failed are not touched.
+ * nothing when result_size is 0. statuses[i], unless NULL, tells how element i went
+ * (SHMF_E_CANCELLED: the call failed before it was run); the bytes of one that failed are not
+ * touched. An element's argument is aligned as it is in `args`, if that is aligned to 64 bytes.
  * Returns SHMF_OK, or the status of the first element that failed, with its number and reason in
  * `*err`; or the failure of the call itself. */
 SHMF_API int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tasks *tasks,

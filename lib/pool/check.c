@@ -16,16 +16,22 @@ void shmfi_pool_step_in(struct shmf_pool *pool)
         pthread_cond_broadcast(&pool->harvested);
 }
 
-int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
+int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err)
 {
     if (!pool)
         return shmfi_error(err, SHMF_E_INVAL, "pool: NULL");
     if (pool->epoch != shmfi_process_epoch())
         return shmfi_error(err, SHMF_E_WRONG_PROCESS,
                            "pool: it belongs to the process that this one was forked from");
-    if (pool->closed)
-        return shmfi_error(err, SHMF_E_CLOSED, "pool: it is closed");
     if (pool->broken)
         return shmfi_error(err, pool->broken, "%s", pool->broken_why);
     return SHMF_OK;
+}
+
+int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
+{
+    int rc = shmfi_pool_check_usable(pool, err);
+    if (rc == SHMF_OK && pool->closed)
+        return shmfi_error(err, SHMF_E_CLOSED, "pool: it is closed");
+    return rc;
 }

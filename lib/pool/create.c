@@ -305,12 +305,14 @@ void shmf_pool_free(struct shmf_pool *pool)
     }
     pthread_mutex_lock(&pool->lock);
     pool->closed = pool->freeing = true;
-    shmfi_pool_wake_parked(pool);
-    while (pool->away)
-        pthread_cond_wait(&pool->harvested, &pool->lock);
+    /* Before threads come back that wait for them: what they do next with their iterators and
+     * futures must not lead here any more. */
     while (pool->iters)
         shmfi_iter_detach(pool->iters);
     shmfi_futures_detach(pool);
+    shmfi_pool_wake_parked(pool);
+    while (pool->away)
+        pthread_cond_wait(&pool->harvested, &pool->lock);
     if (!pool->is_inline)
         stop(pool);
     pthread_mutex_unlock(&pool->lock);

@@ -15,7 +15,7 @@ static void drain(int eventfd)
 
 int shmf_pool_progress(struct shmf_pool *pool, struct shmf_error *err)
 {
-    int rc = shmfi_pool_check(pool, err);
+    int rc = shmfi_pool_check_usable(pool, err);
     if (rc || pool->is_inline)
         return rc;
     pthread_mutex_lock(&pool->lock);
@@ -39,7 +39,7 @@ int shmf_pool_progress(struct shmf_pool *pool, struct shmf_error *err)
 
 int shmf_pool_fd(struct shmf_pool *pool)
 {
-    int rc = shmfi_pool_check(pool, NULL);
+    int rc = shmfi_pool_check_usable(pool, NULL);
     if (rc)
         return rc;
     if (pool->is_inline)

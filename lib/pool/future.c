@@ -80,6 +80,7 @@ static int enter_backlog(struct shmf_future *future, struct shmf_error *err)
         return rc;
     }
     future->in_backlog = true;
+    future->waits_at = pool->backlog_end;
     *pool->backlog_end = future;
     pool->backlog_end = &future->waiting;
     return SHMF_OK;
@@ -88,12 +89,11 @@ static int enter_backlog(struct shmf_future *future, struct shmf_error *err)
 void shmfi_future_leave_backlog(struct shmf_future *future)
 {
     struct shmf_pool *pool = future->pool;
-    struct shmf_future **at = &pool->backlog;
-    while (*at != future)
-        at = &(*at)->waiting;
-    *at = future->waiting;
-    if (pool->backlog_end == &future->waiting)
-        pool->backlog_end = at;
+    *future->waits_at = future->waiting;
+    if (future->waiting)
+        future->waiting->waits_at = future->waits_at;
+    else
+        pool->backlog_end = future->waits_at;
     future->waiting = NULL;
     future->in_backlog = false;
     free_input(future);
@@ -215,7 +215,9 @@ struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
     int rc = start(future, err);
     if (rc == 1)
         future->order.input = (struct shmf_task_input){0}; /* the caller's again */
-    if (rc >= 0) {
+    if (pool->freeing)
+        future->pool = NULL; /* it went while the task ran inline */
+    else if (rc >= 0) {
         future->next = pool->futures;
         if (pool->futures)
             pool->futures->previous = future;

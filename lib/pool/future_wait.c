@@ -36,10 +36,13 @@ int shmf_future_done(struct shmf_future *future)
     if (check(future, NULL))
         return 0;
     struct shmf_pool *pool = future->pool;
-    if (future->done || !pool)
+    if (!pool)
         return future->done;
-    pthread_mutex_lock(&pool->lock);
-    shmfi_pool_advance(pool, NULL);
+    pthread_mutex_lock(&pool->lock); /* done_fn may be running in another thread */
+    if (!future->done)
+        shmfi_pool_advance(pool, NULL);
+    if (!future->done && !pool->is_inline)
+        shmfi_pool_read_control(pool); /* its worker may have died */
     bool done = future->done;
     pthread_mutex_unlock(&pool->lock);
     return done;
@@ -80,13 +83,14 @@ static int wait_locked(struct shmf_future *future, uint64_t deadline, struct shm
 int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_error *err)
 {
     int rc = check(future, err);
-    if (rc || future->done)
+    if (rc)
         return rc;
     struct shmf_pool *pool = future->pool;
     if (!pool)
-        return shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
-    pthread_mutex_lock(&pool->lock);
-    rc = wait_locked(future, deadline_in(seconds), err);
+        return future->done ? SHMF_OK
+                            : shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
+    pthread_mutex_lock(&pool->lock); /* done_fn may be running in another thread */
+    rc = future->done ? SHMF_OK : wait_locked(future, deadline_in(seconds), err);
     pthread_mutex_unlock(&pool->lock);
     return rc;
 }
@@ -138,8 +142,8 @@ static int join_locked(struct shmf_pool *pool, uint64_t deadline, struct shmf_er
 
 int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *err)
 {
-    int rc = shmfi_pool_check(pool, err);
-    if (rc && rc != SHMF_E_CLOSED)
+    int rc = shmfi_pool_check_usable(pool, err);
+    if (rc)
         return rc;
     pthread_mutex_lock(&pool->lock);
     rc = join_locked(pool, deadline_in(seconds), err);
@@ -149,10 +153,10 @@ int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *er
 
 int shmf_pool_close(struct shmf_pool *pool)
 {
-    int rc = shmfi_pool_check(pool, NULL);
+    int rc = shmfi_pool_check_usable(pool, NULL);
     if (rc == SHMF_OK)
         pool->closed = true;
-    return rc == SHMF_E_CLOSED ? SHMF_OK : rc;
+    return rc;
 }
 
 /* ---- cancelling --------------------------------------------------------------------------- */

@@ -95,7 +95,7 @@ void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result)
     int64_t place = iter->unordered ? iter->arrived : result->index;
     iter->ready[place % iter->window] = result;
     iter->arrived++;
-    if (result->segment)
+    if (iter->pool && result->segment)
         shmfi_desk_ready(iter->pool, result->segment->length);
     shmfi_progress_count(&iter->progress, result->failure.code != SHMF_OK);
 }

@@ -158,8 +158,16 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_map_options *
                            tasks->next ? "next: not for map" : "count: negative");
     if (tasks->arg_size && !tasks->args && tasks->count)
         return shmfi_error(err, SHMF_E_INVAL, "tasks.args: NULL");
+    if (tasks->n_handles && !tasks->handles)
+        return shmfi_error(err, SHMF_E_INVAL, "tasks.handles: NULL, but n_handles is %zu",
+                           tasks->n_handles);
+    for (size_t i = 0; i < sizeof tasks->reserved / sizeof *tasks->reserved; i++)
+        if (tasks->reserved[i])
+            return shmfi_error(err, SHMF_E_INVAL, "tasks.reserved: must be zero");
     if (result_size && !results && tasks->count)
         return shmfi_error(err, SHMF_E_INVAL, "results: NULL");
+    if (result_size && (uint64_t)tasks->count > PTRDIFF_MAX / result_size)
+        return shmfi_error(err, SHMF_E_TOOBIG, "tasks.count x result_size");
     if (options->chunk < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.chunk: %lld", (long long)options->chunk);
     for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
@@ -194,7 +202,7 @@ static int iterate(struct shmf_pool *pool, struct map_call *call, const struct s
     };
     struct shmf_iter *iter = shmf_pool_imap(pool, shmfi_run_chunk, chunks, &how, call->err);
     if (!iter)
-        return SHMF_E_INVAL; /* not seen: the reason is in *err */
+        return call->err->code;
     struct shmf_result *result;
     struct shmf_error err = {0};
     int rc;
@@ -203,7 +211,7 @@ static int iterate(struct shmf_pool *pool, struct map_call *call, const struct s
         shmf_result_free(result);
     }
     shmf_iter_free(iter);
-    if (rc < 0 && call->err)
+    if (rc < 0)
         *call->err = err;
     return rc ? rc : call->status;
 }
@@ -241,11 +249,8 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
                   int *statuses, struct shmf_error *err)
 {
     static const struct shmf_map_options defaults;
-    struct shmf_error why = {0};
     if (!options)
         options = &defaults;
-    if (!err)
-        err = &why;
     int rc = shmfi_pool_check(pool, err);
     if (!rc && !fn)
         rc = shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
@@ -253,6 +258,7 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
         rc = check(tasks, options, results, result_size, err);
     if (rc)
         return rc;
+    struct shmf_error why = {0};
     struct map_call call = {
         .tasks = tasks,
         .result_size = result_size,
@@ -265,16 +271,19 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
                   .result_size = result_size},
         .results = results,
         .statuses = statuses,
-        .err = err,
+        .err = &why,
     };
     uint32_t window = (uint32_t)(4 * call.parallel);
     call.window = window < pool->window ? window : pool->window;
+    for (int64_t i = 0; statuses && i < tasks->count; i++)
+        statuses[i] = SHMF_E_CANCELLED; /* unless it is run */
     struct shmfi_segment *args = NULL;
     if (tasks->arg_size && tasks->count)
-        rc = share_args(tasks, &args, err);
-    err->code = SHMF_OK;
+        rc = share_args(tasks, &args, &why);
     if (!rc)
         rc = map_with_args(pool, &call, options, args);
     shmfi_segment_unref(args);
-    return rc == SHMF_E_INVAL && err->code ? err->code : rc;
+    if (rc && err)
+        *err = why;
+    return rc;
 }

@@ -17,11 +17,11 @@ void shmfi_pool_break(struct shmf_pool *pool, const char *format, ...)
 {
     if (pool->broken)
         return;
-    pool->broken = SHMF_E_POOL_BROKEN;
     va_list args;
     va_start(args, format);
     vsnprintf(pool->broken_why, sizeof pool->broken_why, format, args);
     va_end(args);
+    pool->broken = SHMF_E_POOL_BROKEN;
 }
 
 void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker)
@@ -104,7 +104,7 @@ static void count_barren(struct shmf_pool *pool, const struct shmfi_member *memb
         pool->barren = 0;
         return;
     }
-    if (pool->closed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+    if (pool->freeing || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
         return;
     if (++pool->barren < 8 + 4 * pool->n_workers)
         return;

@@ -65,8 +65,8 @@ struct shmf_pool {
     uint32_t away;    /* threads that let go of the lock in the middle of a call */
     bool freeing;     /* they are called back: the pool goes */
     bool is_inline;
-    bool closed;      /* no new work; changed once, read without the lock */
-    int broken;       /* 0, or the status that every call reports */
+    _Atomic bool closed; /* no new work; changed once, read without the lock, as are ... */
+    _Atomic int broken;  /* ... 0, or the status that every call reports, set after ... */
     char broken_why[SHMF_ERROR_MESSAGE_SIZE];
 
     uint32_t n_workers;
@@ -109,6 +109,7 @@ struct shmf_pool {
 /* ---- check.c: may this call go on? -------------------------------------------------------- */
 
 int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err);
+int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err); /* or closed */
 
 /* Lets go of pool.lock in the middle of a call, and takes it again. The pool may have come to its
  * end meanwhile (pool.freeing): the call must end too. */

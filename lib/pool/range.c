@@ -23,6 +23,7 @@ struct for_call {
     const struct shmf_handle *handles;
     size_t n_handles;
     int64_t submitted, arrived;
+    int64_t first_failed;   /* where it begins, if there is a status */
     struct shmf_error *err;
     int status;
 };
@@ -40,8 +41,9 @@ static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
     struct for_call *call = (struct for_call *)sink;
     const struct shmf_failure *failure = shmf_result_failure(result);
     call->arrived++;
-    if (failure && !call->status) {
-        int64_t begin = shmf_result_index(result);
+    int64_t begin = shmf_result_index(result);
+    if (failure && (!call->status || begin < call->first_failed)) {
+        call->first_failed = begin;
         call->status = shmfi_error(call->err, failure->code, "the part from %lld on: %s",
                                    (long long)begin, failure->message);
     }
@@ -110,13 +112,15 @@ static int run(struct for_call *call, bool caller_too, struct shmf_error *err)
             rc = run_here(call, err);
         if (rc || pool->is_inline)
             continue;
+        if (pool->freeing)
+            return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
         if (pool->broken)
             return shmfi_error(err, pool->broken, "%s", pool->broken_why);
         int harvested = shmfi_pool_advance(pool, err);
         bool rest = call->part.begin < call->part.end;
         if (harvested < 0)
             rc = harvested;
-        else if (!harvested && call->arrived < call->submitted && !(rest && caller_too))
+        else if (!harvested && (rest ? !caller_too : call->arrived < call->submitted))
             rc = shmfi_pool_await(pool, &call->sink, &wait_ms, err);
     }
     return rc;

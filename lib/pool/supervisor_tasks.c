@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 
 #define STOP_NS 100000000u  /* a worker that does not stop sits in the kernel: look later */
-#define CANCEL_TRIES 20
+#define CANCEL_TRIES 10000 /* at a millisecond each */
 
 static uint64_t current_of(const struct shmfi_supervisor *self, uint32_t worker)
 {
@@ -39,7 +39,22 @@ static bool strike(struct shmfi_supervisor *self, uint32_t worker, uint64_t tick
     return hit;
 }
 
-/* A task that was claimed a moment ago may not stand in `current` yet: hence some tries. */
+/* The task is over: another one runs, or its record is the worker's last. */
+static bool is_over(const struct shmfi_supervisor *self, uint32_t worker, uint64_t ticket)
+{
+    const struct shmfi_board *board = &self->pool->board;
+    uint64_t current = current_of(self, worker);
+    uint64_t done = atomic_load_explicit(&board->lines[worker].done, memory_order_acquire);
+    if (current != SHMFI_NO_TICKET)
+        return current != ticket;
+    struct shmfi_record record = {.ticket = SHMFI_NO_TICKET};
+    if (done)
+        shmfi_board_read(board, worker, done - 1, &record);
+    return record.ticket == ticket;
+}
+
+/* A task that was claimed a moment ago may not stand in `current` yet, where its worker was
+ * preempted between these instructions: hence the tries. */
 static void cancel_wanted(struct shmfi_supervisor *self, uint32_t worker)
 {
     struct shmfi_child *child = &self->children[worker];
@@ -47,7 +62,7 @@ static void cancel_wanted(struct shmfi_supervisor *self, uint32_t worker)
         return;
     if ((current_of(self, worker) == child->cancel &&
          strike(self, worker, child->cancel, SHMF_E_CANCELLED)) ||
-        --child->tries <= 0)
+        is_over(self, worker, child->cancel) || --child->tries <= 0)
         child->cancel = SHMFI_NO_TICKET;
 }
 
