@@ -165,8 +165,8 @@ static int start_chain(struct shmf_task *task, void *context)
 static int continue_chain(struct shmf_task *task, void *context)
 {
     atomic_int *here = context;
-    atomic_fetch_add(here, 1);
-    while (atomic_load(here) % 2)
+    int mine = atomic_fetch_add(here, 1);
+    while (atomic_load(here) <= (mine | 1))
         usleep(50);
     int64_t step;
     memcpy(&step, shmf_task_arg(task), sizeof step);
