@@ -22,6 +22,11 @@ if(NETCDF_FOUND AND EXISTS ${etopo})
     --image=${CMAKE_CURRENT_BINARY_DIR}/topography_quick.png)
 endif()
 
+# Its workers, and the application, are killed at random times.
+shmframe_test(process.convolve_killed TIMEOUT 120 PROCESSORS 2 LABELS process
+  COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/process/convolve_killed.py
+  $<TARGET_FILE:convolve>)
+
 # The convolution against scipy.ndimage.convolve, on the same bytes.
 shmframe_test(numeric.convolve_as_scipy TIMEOUT 120 PROCESSORS 2 LABELS "numeric"
   COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/numeric/convolve_as_scipy.py
