@@ -140,7 +140,8 @@ uint64_t shmfi_desk_caller_bytes(struct shmf_pool *pool)
 
 /* ---- segments that come back -------------------------------------------------------------- */
 
-static void keep_back(struct shmfi_member *member, const struct shmfi_return *entry)
+static void keep_back(struct shmfi_member *member, const struct shmfi_return *entry,
+                      _Atomic bool *has_kept)
 {
     if (member->n_kept == member->kept_capacity) {
         size_t capacity = member->kept_capacity ? 2 * member->kept_capacity : 64;
@@ -151,6 +152,7 @@ static void keep_back(struct shmfi_member *member, const struct shmfi_return *en
         member->kept_capacity = capacity;
     }
     member->kept[member->n_kept++] = *entry;
+    *has_kept = true;
 }
 
 static void flush_member(struct shmf_pool *pool, uint32_t worker)
@@ -174,7 +176,7 @@ static void give_back(struct shmf_pool *pool, uint32_t worker, const struct shmf
 {
     flush_member(pool, worker);
     if (!shmfi_board_return(&pool->board, worker, entry))
-        keep_back(&pool->members[worker], entry);
+        keep_back(&pool->members[worker], entry, &pool->has_kept);
     wake_if_wanting(pool, worker);
 }
 
@@ -202,11 +204,16 @@ const struct shmfi_lender shmfi_desk_lender = {returned, NULL};
 
 void shmfi_desk_flush(struct shmf_pool *pool)
 {
+    if (!pool->has_kept)
+        return;
     pthread_mutex_lock(&lock);
+    pool->has_kept = false;
     for (uint32_t w = 0; w < pool->n_workers; w++)
         if (pool->members[w].n_kept) {
             flush_member(pool, w);
             wake_if_wanting(pool, w);
+            if (pool->members[w].n_kept)
+                pool->has_kept = true;
         }
     pthread_mutex_unlock(&lock);
 }
@@ -302,6 +309,7 @@ void shmfi_desk_forget_kept(struct shmf_pool *pool, uint32_t worker)
 struct shmfi_ids shmfi_desk_take_dropped(struct shmf_pool *pool)
 {
     pthread_mutex_lock(&lock);
+    pool->has_dropped = false;
     struct shmfi_ids dropped = pool->dropped;
     pool->dropped = (struct shmfi_ids){0};
     pthread_mutex_unlock(&lock);

@@ -140,6 +140,7 @@ int shmfi_pool_send_region(struct shmf_pool *pool, struct shmfi_region *region, 
 static void note_dropped(struct shmf_pool *pool, void *id)
 {
     shmfi_ids_add(&pool->dropped, *(uint64_t *)id);
+    pool->has_dropped = true;
 }
 
 void shmfi_region_dropped(void *worker, uint64_t id)
@@ -152,6 +153,8 @@ void shmfi_region_dropped(void *worker, uint64_t id)
 /* Best effort: a worker that does not hear of it keeps a mapping without pages. */
 void shmfi_pool_send_drops(struct shmf_pool *pool)
 {
+    if (!pool->has_dropped)
+        return;
     struct shmfi_ids dropped = shmfi_desk_take_dropped(pool);
     for (uint32_t w = 0; w < pool->n_workers; w++) {
         struct shmfi_member *member = &pool->members[w];

@@ -101,6 +101,8 @@ struct shmf_pool {
     struct shmf_pool *next_open;
     uint64_t orphaned_bytes;     /* of dead workers' regions that results keep alive */
     bool orphans_over;           /* some of them are not needed any more */
+    _Atomic bool has_kept;       /* some member has segments in `kept`; read without the lock */
+    _Atomic bool has_dropped;    /* `dropped` is not empty; the same */
     struct shmfi_ids dropped; /* the application's regions that workers must be told of */
     uint64_t alive_bytes; /* delivered by workers and not given back */
     uint64_t ready_bytes; /* of these, in results that wait in iterators */

@@ -19,6 +19,7 @@ struct for_call {
     struct shmf_pool *pool;
     struct part part;       /* the rest: parts are cut off in front, for workers, and behind, for
                                the caller */
+    int64_t end;            /* of the whole range */
     int64_t grain;
     const struct shmf_handle *handles;
     size_t n_handles;
@@ -36,6 +37,19 @@ static int run_part(struct shmf_task *task, void *unused)
                                                       (void *)(uintptr_t)part->context);
 }
 
+/* Where the part ends that begins there. What was cut off in front is as long as the grain but for
+ * the last piece, and so is what was cut off behind. */
+static int64_t end_of(const struct for_call *call, int64_t begin)
+{
+    uint64_t grain = (uint64_t)call->grain;
+    if (begin < call->part.begin) {
+        bool last = (uint64_t)call->part.begin - (uint64_t)begin < grain;
+        return last ? call->part.begin : begin + call->grain;
+    }
+    uint64_t most = (uint64_t)call->end - (uint64_t)begin - 1;
+    return (int64_t)((uint64_t)call->end - most / grain * grain);
+}
+
 static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
 {
     struct for_call *call = (struct for_call *)sink;
@@ -44,8 +58,9 @@ static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
     int64_t begin = shmf_result_index(result);
     if (failure && (!call->status || begin < call->first_failed)) {
         call->first_failed = begin;
-        call->status = shmfi_error(call->err, failure->code, "the part from %lld on: %s",
-                                   (long long)begin, failure->message);
+        call->status = shmfi_error(call->err, failure->code, "the part from %lld to %lld: %s",
+                                   (long long)begin, (long long)end_of(call, begin),
+                                   failure->message);
     }
     shmf_result_free(result);
 }
@@ -165,6 +180,7 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         .sink = {deliver, 1},
         .pool = pool,
         .part = {(uint64_t)(uintptr_t)fn, (uint64_t)(uintptr_t)context, begin, end},
+        .end = end,
         .grain = options->grain ? options->grain : grain > INT64_MAX ? INT64_MAX : (int64_t)grain,
         .handles = options->handles,
         .n_handles = options->n_handles,

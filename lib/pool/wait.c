@@ -52,20 +52,22 @@ static void follow(struct shmf_pool *pool)
         pthread_cond_broadcast(&pool->harvested);
 }
 
-/* With pool.lock released meanwhile. */
-static void wait_unlocked(struct shmf_pool *pool, int timeout_ms)
+/* With pool.lock released meanwhile. True: a worker published soon, before it came to sleeping. */
+static bool wait_unlocked(struct shmf_pool *pool, int timeout_ms)
 {
     if (pool->parked) {
         follow(pool);
-        return;
+        return false;
     }
     pool->parked = true;
     shmfi_pool_step_out(pool);
-    if (!shmfi_spin(&pool->spinner, shmfi_pool_has_news, pool))
+    bool soon = shmfi_spin(&pool->spinner, shmfi_pool_has_news, pool);
+    if (!soon)
         sleep_in_poll(pool, timeout_ms);
     shmfi_pool_step_in(pool);
     pool->parked = false;
     pthread_cond_broadcast(&pool->harvested);
+    return soon;
 }
 
 static bool lives(const struct shmf_pool *pool, uint32_t incarnation)
@@ -124,6 +126,14 @@ static void rescan(struct shmf_pool *pool)
     shmfi_wake_some(&pool->board, queued);
 }
 
+static bool anybody_wants_memory(const struct shmf_pool *pool)
+{
+    for (uint32_t w = 0; w < pool->n_workers; w++)
+        if (atomic_load_explicit(&pool->board.lines[w].wanted, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 static bool all_want_memory(const struct shmf_pool *pool)
 {
     for (uint32_t w = 0; w < pool->n_workers; w++)
@@ -168,6 +178,8 @@ static uint64_t announce_oldest(struct shmf_pool *pool, const struct shmfi_sink 
 /* Does the task that the consumer waits for lack memory that only the caller can give back? */
 static bool blocked_by_caller(struct shmf_pool *pool, const struct shmfi_sink *sink)
 {
+    if (!anybody_wants_memory(pool))
+        return false; /* whoever does later rings */
     uint64_t oldest = announce_oldest(pool, sink);
     uint64_t caller = shmfi_desk_caller_bytes(pool);
     bool blocked = false;
@@ -189,9 +201,11 @@ int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int 
 {
     bool blocked = blocked_by_caller(pool, sink);
     shmfi_desk_flush(pool);
-    wait_unlocked(pool, *wait_ms);
+    bool soon = wait_unlocked(pool, *wait_ms);
     if (pool->freeing)
         return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
+    if (soon)
+        return SHMF_OK;
     shmfi_pool_read_control(pool);
     if (*wait_ms >= LAST_WAIT_MS)
         rescan(pool);
