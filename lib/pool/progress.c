@@ -79,6 +79,16 @@ static int columns(void)
     return window.ws_col;
 }
 
+/* The first `most` bytes of the text at most, without a part of a UTF-8 character at the end. */
+static int cut(const char *text, int length, int most)
+{
+    if (length <= most)
+        return length;
+    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}
+
 /* One write a line, so that the application's own output is not cut in two. */
 static void draw(struct shmfi_progress *progress)
 {
@@ -89,20 +99,20 @@ static void draw(struct shmfi_progress *progress)
     put_rate(rate, sizeof rate, now->per_second);
     if (now->failed)
         snprintf(failed, sizeof failed, ", %lld failed", (long long)now->failed);
-    int length;
+    int title = cut(now->title, (int)strnlen(now->title, 100), 60), length;
     if (now->total > 0) {
         double share = (double)now->done / (double)now->total;
         put_cells(cells, share);
-        length = snprintf(line, sizeof line, "%.60s [%s] %lld/%lld %3d%%%s, %s, %s elapsed, %s left",
-                          now->title, cells, (long long)now->done, (long long)now->total,
+        length = snprintf(line, sizeof line, "%.*s [%s] %lld/%lld %3d%%%s, %s, %s elapsed, %s left",
+                          title, now->title, cells, (long long)now->done, (long long)now->total,
                           (int)(share * 100), failed, rate, elapsed, remaining);
     } else {
-        length = snprintf(line, sizeof line, "%.60s %lld done%s, %s, %s elapsed", now->title,
+        length = snprintf(line, sizeof line, "%.*s %lld done%s, %s, %s elapsed", title, now->title,
                           (long long)now->done, failed, rate, elapsed);
     }
     int room = columns() - 1;
-    if (isatty(STDERR_FILENO) && length > room && room > 0)
-        length = room; /* a wrapped line could not be overwritten */
+    if (isatty(STDERR_FILENO) && room > 0)
+        length = cut(line, length, room); /* a wrapped line could not be overwritten */
     char out[sizeof line + 16];
     int written = snprintf(out, sizeof out, "\r%.*s\033[K%s", length, line,
                            now->finished ? "\n" : "");
