@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 /* ---- submitting --------------------------------------------------------------------------- */
 
@@ -148,6 +149,14 @@ static inline void await_count(atomic_int *counter, int value)
 {
     struct count count = {counter, value};
     assert_true(test_wait_until(30, has_reached, &count));
+}
+
+/* What this process has computed so far. */
+static inline double cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static inline struct shmf_pool_stats stats_of(struct shmf_pool *pool)
