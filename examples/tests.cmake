@@ -27,6 +27,14 @@ shmframe_test(process.convolve_killed TIMEOUT 120 PROCESSORS 2 LABELS process
   COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/process/convolve_killed.py
   $<TARGET_FILE:convolve>)
 
+# Memory calls and page faults of the main job, counted from outside; sanitizers make calls of their
+# own, and their leak checker cannot work under strace.
+if(NOT SHMFRAME_SANITIZE)
+  shmframe_test(process.steady_state TIMEOUT 120 PROCESSORS 2 LABELS process
+    COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/process/steady_state.py
+    $<TARGET_FILE:outer_product>)
+endif()
+
 # The convolution against scipy.ndimage.convolve, on the same bytes.
 shmframe_test(numeric.convolve_as_scipy TIMEOUT 120 PROCESSORS 2 LABELS "numeric"
   COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/numeric/convolve_as_scipy.py
@@ -35,3 +43,6 @@ if(SHMFRAME_LANE)
   set(lane ${SHMFRAME_LANE}/)
 endif()
 set_tests_properties(${lane}numeric.convolve_as_scipy PROPERTIES SKIP_RETURN_CODE 77)
+if(NOT SHMFRAME_SANITIZE)
+  set_tests_properties(${lane}process.steady_state PROPERTIES SKIP_RETURN_CODE 77)
+endif()

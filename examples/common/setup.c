@@ -9,8 +9,12 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* Memory is obtained in pieces; with tiny results the rule below would not allow for one. */
-enum { SMALLEST_BUDGET = 64 << 20 };
+enum {
+    /* Memory is obtained in pieces; with tiny results the rule below would not allow for one. */
+    SMALLEST_BUDGET = 64 << 20,
+    /* Beside a result: a page of header, and the region in whole huge pages. */
+    ROOM = (2 << 20) + 4096
+};
 
 double seconds_now(void)
 {
@@ -31,7 +35,8 @@ void *need_memory(size_t bytes)
 
 uint64_t shared_budget(const struct options *options, size_t result_bytes)
 {
-    uint64_t most = (uint64_t)(options->window + options->workers) * result_bytes;
+    uint64_t each = result_bytes + ROOM;
+    uint64_t most = (uint64_t)(options->window + options->workers) * each;
     return most > SMALLEST_BUDGET ? most : SMALLEST_BUDGET;
 }
 

@@ -26,6 +26,7 @@ int shmf_pool_progress(struct shmf_pool *pool, struct shmf_error *err)
         shmfi_pool_read_control(pool);
         rc = shmfi_pool_advance(pool, err);
         shmfi_desk_flush(pool);
+        shmfi_pool_share_memory(pool);
         /* Workers ring the descriptor from here on, unless there is news already. */
     } while (rc >= 0 && !pool->broken && pool->epoll >= 0 &&
              !shmfi_app_sleeps(&pool->board, shmfi_pool_has_news, pool));

@@ -187,6 +187,9 @@ bool shmfi_pool_has_news(void *pool);
 int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int *wait_ms,
                      struct shmf_error *err);
 
+/* Where workers wait for memory, lets the one go on whose task is the oldest. */
+void shmfi_pool_share_memory(struct shmf_pool *pool);
+
 /* ---- future.c ----------------------------------------------------------------------------- */
 
 /* Harvests, and queues what waits for a slot. As shmfi_pool_harvest. */

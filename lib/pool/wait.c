@@ -196,6 +196,11 @@ static bool blocked_by_caller(struct shmf_pool *pool, const struct shmfi_sink *s
     return blocked;
 }
 
+void shmfi_pool_share_memory(struct shmf_pool *pool)
+{
+    blocked_by_caller(pool, NULL);
+}
+
 int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int *wait_ms,
                      struct shmf_error *err)
 {
