@@ -51,9 +51,9 @@ struct shmf_format_column {
     uint16_t precision;       /* 60 decimal digits */
     int16_t scale;            /* 62 of these, digits after the point */
     uint64_t zone_offset;     /* 64 name of a timestamp's time zone, UTF-8; 0: none */
-    uint64_t metadata_offset; /* 72 unused so far */
+    uint64_t metadata_offset; /* 72 pairs of key and value; 0: none. Of labels: unused */
     uint32_t zone_size;       /* 80 bytes */
-    uint32_t metadata_size;   /* 84 unused so far */
+    uint32_t metadata_size;   /* 84 bytes */
     uint64_t reserved;        /* 88 */
 };
 
@@ -64,7 +64,7 @@ struct shmf_format_column {
 #define SHMF_UNIT_MICROSECOND 3u
 #define SHMF_UNIT_NANOSECOND  4u
 
-/* The values that indexes of SHMF_DICTIONARY columns point to. */
+/* The values that indexes of SHMF_DICTIONARY columns point to; the spans ascend. */
 struct shmf_format_dictionary {
     struct shmf_format_column values; /*   0 */
     uint64_t n_values;                /*  96 */
@@ -106,8 +106,8 @@ struct shmf_format_frame {
     uint64_t matrix_stride;                 /* 152 bytes from one column of it to the next */
     uint64_t dictionaries_offset;           /* 160 dictionary table */
     uint64_t n_dictionaries;                /* 168 */
-    uint64_t metadata_offset;               /* 176 unused so far */
-    uint64_t metadata_size;                 /* 184 unused so far */
+    uint64_t metadata_offset;               /* 176 pairs of key and value; 0: none */
+    uint64_t metadata_size;                 /* 184 bytes */
     struct shmf_format_index row_index;     /* 192 of row labels; zero for SHMF_ROWS_RANGE */
     struct shmf_format_index column_index;  /* 208 of column labels */
     struct shmf_format_column row_label;    /* 224 in the body, last; zero for SHMF_ROWS_RANGE */

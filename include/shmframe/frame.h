@@ -9,6 +9,7 @@
 #ifndef SHMFRAME_FRAME_H
 #define SHMFRAME_FRAME_H
 
+#include <shmframe/column.h>
 #include <shmframe/dtype.h>
 #include <shmframe/error.h>
 #include <shmframe/handle.h>
@@ -17,14 +18,6 @@
 #include <stdio.h>
 
 SHMF_BEGIN_DECLS
-
-struct shmf_frame;
-
-/* Text of a label: UTF-8, `size` bytes, NOT terminated by NUL. Points into the frame. */
-struct shmf_text {
-    const char *data; /* NULL when there is none */
-    int64_t size;
-};
 
 enum shmf_row_labels { SHMF_ROWS_RANGE = 0, SHMF_ROWS_INT64 = 1, SHMF_ROWS_UTF8 = 2 };
 
@@ -46,16 +39,10 @@ struct shmf_frame_spec {
     const int64_t *row_numbers;             /* n_rows int64 row labels; or NULL */
     int64_t range_start;                    /* with neither: rows are start, start + step, ... */
     int64_t range_step;                     /* 0 means 1 */
+    const struct shmf_column_details *details; /* n_columns; or NULL: dtypes say all */
+    const struct shmf_pair *metadata;       /* n_metadata pairs; or NULL */
+    int64_t n_metadata;
     uint64_t reserved[8];                   /* must be zero */
-};
-
-/* One column, for reading. */
-struct shmf_column {
-    enum shmf_dtype dtype;
-    int64_t n_rows;
-    int64_t null_count;
-    const void *data;        /* n_rows elements; bits for SHMF_BOOL */
-    const uint8_t *validity; /* bit r set: row r is not null; NULL when there are no nulls */
 };
 
 /* A frame of one dtype without nulls as a column-major matrix (BLAS, LAPACK, Fortran). */
@@ -70,15 +57,17 @@ struct shmf_matrix {
 /* ---- making ------------------------------------------------------------------------------- */
 
 /* A new frame in the building state: labels are complete and indexed, the columns' contents are
- * NOT defined; write them through shmf_frame_data_mut and call shmf_frame_finish.
+ * NOT defined; write them through shmf_frame_data_mut and call shmf_frame_finish. Strings: their
+ * bytes (details[c].data_size) and their n_rows + 1 offsets, the first of which is 0 already.
  * Errors: SHMF_E_INVAL (names the field of `spec`), SHMF_E_TOOBIG, SHMF_E_UNSUPPORTED (dtype),
  * SHMF_E_NOSPC, SHMF_E_NOMEM. The caller owns it. */
 SHMF_API struct shmf_frame *shmf_frame_new(const struct shmf_frame_spec *spec,
                                            struct shmf_error *err);
 
 /* A finished frame from columns of the caller: `data[c]` has n_rows elements laid out as in
- * struct shmf_column; `validity` may be NULL, as may any entry of it. A column with a null gets a
- * validity bitmap whether the spec says nullable or not. */
+ * struct shmf_column, but strings and binary are n_rows struct shmf_text, where data NULL is a
+ * null; `validity` may be NULL, as may any entry of it. A column with a null gets a validity
+ * bitmap whether the spec says nullable or not. */
 SHMF_API struct shmf_frame *shmf_frame_from_columns(const struct shmf_frame_spec *spec,
                                                     const void *const *data,
                                                     const uint8_t *const *validity,
@@ -86,7 +75,8 @@ SHMF_API struct shmf_frame *shmf_frame_from_columns(const struct shmf_frame_spec
 
 /* A finished frame of one fixed-width dtype from a matrix of the caller: element (r, c) is at
  * data + r * row_stride + c * column_stride (bytes; may be negative or zero). Booleans are bytes
- * there, not zero means true. SHMF_E_DTYPE: the columns' dtypes differ. */
+ * there, not zero means true. SHMF_E_DTYPE: the columns' dtypes differ, or are neither numbers
+ * nor booleans. */
 SHMF_API struct shmf_frame *shmf_frame_from_matrix(const struct shmf_frame_spec *spec,
                                                    const void *data, int64_t row_stride,
                                                    int64_t column_stride, struct shmf_error *err);
@@ -98,7 +88,12 @@ SHMF_API void *shmf_frame_data_mut(struct shmf_frame *frame, int64_t column);
 /* The column's validity bitmap for writing; NULL as above and for a column that is not nullable. */
 SHMF_API uint8_t *shmf_frame_validity_mut(struct shmf_frame *frame, int64_t column);
 
-/* Count nulls, clear padding, make the frame ready to be shared. Idempotent. A frame that was
+/* The n_rows + 1 offsets of a column of strings for writing (int32; int64 of large_utf8); NULL as
+ * above and for a column of another dtype. */
+SHMF_API void *shmf_frame_offsets_mut(struct shmf_frame *frame, int64_t column);
+
+/* Check strings and indexes (SHMF_E_INVAL names the column and the row), count nulls, clear
+ * padding, make the frame ready to be shared. Idempotent. A frame that was
  * opened copy-on-write or as a private copy needs it again after its validity was written.
  * SHMF_E_ACCESS: the frame is being built by the process that this one was forked from. */
 SHMF_API int shmf_frame_finish(struct shmf_frame *frame, struct shmf_error *err);

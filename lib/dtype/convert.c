@@ -61,3 +61,47 @@ bool shmfi_dtype_to_double(uint32_t dtype, const void *element, double *value)
         return false;
     }
 }
+
+#define WIDEN(type)                                                                                \
+    do {                                                                                           \
+        type read_;                                                                                \
+        memcpy(&read_, element, sizeof read_);                                                     \
+        *value = (int64_t)read_;                                                                   \
+        return true;                                                                               \
+    } while (0)
+
+bool shmfi_dtype_to_int64(uint32_t dtype, const void *element, int64_t *value)
+{
+    uint64_t natural;
+    switch (dtype) {
+    case SHMF_BOOL:
+        *value = *(const uint8_t *)element != 0;
+        return true;
+    case SHMF_INT8:
+        WIDEN(int8_t);
+    case SHMF_INT16:
+        WIDEN(int16_t);
+    case SHMF_INT32:
+    case SHMF_DATE32:
+    case SHMF_TIME32:
+        WIDEN(int32_t);
+    case SHMF_INT64:
+    case SHMF_DATE64:
+    case SHMF_TIME64:
+    case SHMF_TIMESTAMP:
+    case SHMF_DURATION:
+        WIDEN(int64_t);
+    case SHMF_UINT8:
+        WIDEN(uint8_t);
+    case SHMF_UINT16:
+        WIDEN(uint16_t);
+    case SHMF_UINT32:
+        WIDEN(uint32_t);
+    case SHMF_UINT64:
+        memcpy(&natural, element, sizeof natural);
+        *value = (int64_t)natural;
+        return natural <= INT64_MAX;
+    default:
+        return false;
+    }
+}

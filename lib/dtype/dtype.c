@@ -55,3 +55,17 @@ bool shmfi_dtype_column_bytes(uint32_t dtype, uint64_t rows, uint64_t *bytes)
     }
     return shmfi_mul(rows, shmfi_dtype_info(dtype)->size, bytes);
 }
+
+uint32_t shmfi_dtype_width(uint32_t dtype, uint32_t width, uint32_t index_dtype)
+{
+    switch (dtype) {
+    case SHMF_BOOL:
+        return 0;
+    case SHMF_FIXED_BINARY:
+        return width;
+    case SHMF_DICTIONARY:
+        return shmfi_dtype_info(index_dtype)->size;
+    default:
+        return shmfi_dtype_info(dtype)->size;
+    }
+}

@@ -29,7 +29,7 @@ struct shmfi_dtype_info {
 /* The entry of class SHMFI_CLASS_NONE for a number that names no dtype. */
 const struct shmfi_dtype_info *shmfi_dtype_info(uint32_t dtype);
 
-/* Booleans, integers, floating and complex numbers: what columns and arrays hold so far. */
+/* Booleans, integers, floating and complex numbers: what arrays hold so far. */
 static inline bool shmfi_dtype_is_plain(uint32_t dtype)
 {
     return dtype >= SHMF_BOOL && dtype <= SHMF_COMPLEX128;
@@ -41,8 +41,22 @@ static inline bool shmfi_dtype_is_number(uint32_t dtype)
     return dtype >= SHMF_INT8 && dtype <= SHMF_COMPLEX128;
 }
 
+/* Strings and binary: offsets and bytes. */
+static inline bool shmfi_dtype_is_string(uint32_t dtype)
+{
+    return dtype >= SHMF_UTF8 && dtype <= SHMF_BINARY;
+}
+
+/* Bytes of one value in a frame's column; 0 for booleans, which are bits, and for strings. `width`
+ * is that of fixed_binary, `index_dtype` that of a dictionary. */
+uint32_t shmfi_dtype_width(uint32_t dtype, uint32_t width, uint32_t index_dtype);
+
 /* Bytes of `rows` values of a plain dtype in a frame's column. False: overflow. */
 bool shmfi_dtype_column_bytes(uint32_t dtype, uint64_t rows, uint64_t *bytes);
+
+/* An integer (of at most 8 bytes) at `element`, a boolean, or what is stored as one. False: another
+ * dtype, or a uint64 beyond int64. */
+bool shmfi_dtype_to_int64(uint32_t dtype, const void *element, int64_t *value);
 
 /* IEEE 754 binary16, as stored. */
 double shmfi_half_to_double(uint16_t half);
@@ -67,5 +81,16 @@ int shmfi_element_decimals(uint32_t dtype, const void *element, int precision);
  * after the point, otherwise `precision` significant ones. Returns the length. */
 size_t shmfi_element_text(char to[SHMFI_ELEMENT_TEXT_SIZE], uint32_t dtype, const void *element,
                           int precision, int decimals);
+
+/* "s", "ms", "us", "ns"; "?" for a number that names no unit. */
+const char *shmfi_unit_name(unsigned unit);
+
+/* One date, time, timestamp or duration. With a zone (not NULL) a timestamp is shown in UTC and
+ * says so by a "Z", or in local time where the zone is an offset such as "+01:00". */
+size_t shmfi_time_text(char to[SHMFI_ELEMENT_TEXT_SIZE], uint32_t dtype, unsigned unit,
+                       const char *zone, uint64_t zone_size, const void *element);
+
+/* One decimal128. */
+size_t shmfi_decimal_text(char to[SHMFI_ELEMENT_TEXT_SIZE], const void *element, int scale);
 
 #endif

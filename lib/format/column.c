@@ -71,21 +71,133 @@ const char *shmfi_format_check_strings(const struct shmf_format_column *column, 
     return check_absent(column);
 }
 
+/* ---- the other dtypes ------------------------------------------------------------------------ */
+
+static bool is_index_dtype(uint32_t dtype)
+{
+    return shmfi_dtype_info(dtype)->class == SHMFI_CLASS_INTEGER;
+}
+
+/* Where zones and metadata lie does not matter, as long as it is inside. */
+static bool text_fits(uint64_t offset, uint64_t size, const struct shmf_format_header *header)
+{
+    return offset ? offset >= header->header_size && shmfi_inside(offset, size, header->total_size)
+                  : size == 0;
+}
+
+/* Checks the fields that belong to the dtype, and clears them in `rest`: what is left there must
+ * be zero. */
+static const char *check_parameters(struct shmf_format_column *rest,
+                                    const struct shmf_format_frame *h)
+{
+    unsigned unit = rest->unit;
+    switch (rest->dtype) {
+    case SHMF_FIXED_BINARY:
+        if (rest->width == 0 || rest->width > INT32_MAX)
+            return "width";
+        rest->width = 0;
+        return NULL;
+    case SHMF_DICTIONARY:
+        if (!is_index_dtype(rest->index_dtype))
+            return "index_dtype";
+        if (rest->dictionary == 0 || rest->dictionary > h->n_dictionaries)
+            return "dictionary";
+        rest->index_dtype = 0;
+        rest->dictionary = 0;
+        rest->flags &= ~SHMF_COLUMN_ORDERED;
+        return NULL;
+    case SHMF_DECIMAL128:
+        if (rest->precision < 1 || rest->precision > 38)
+            return "precision";
+        rest->precision = 0;
+        rest->scale = 0;
+        return NULL;
+    case SHMF_TIME32:
+    case SHMF_TIME64:
+    case SHMF_TIMESTAMP:
+    case SHMF_DURATION:
+        if (!shmfi_format_unit_fits(rest->dtype, unit))
+            return "unit";
+        rest->unit = 0;
+        if (rest->dtype != SHMF_TIMESTAMP)
+            return NULL;
+        if (!text_fits(rest->zone_offset, rest->zone_size, &h->header))
+            return rest->zone_offset ? "zone_offset" : "zone_size";
+        rest->zone_offset = 0;
+        rest->zone_size = 0;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+bool shmfi_format_unit_fits(uint32_t dtype, unsigned unit)
+{
+    if (dtype == SHMF_TIME32)
+        return unit == SHMF_UNIT_SECOND || unit == SHMF_UNIT_MILLISECOND;
+    if (dtype == SHMF_TIME64)
+        return unit == SHMF_UNIT_MICROSECOND || unit == SHMF_UNIT_NANOSECOND;
+    return unit >= SHMF_UNIT_SECOND && unit <= SHMF_UNIT_NANOSECOND;
+}
+
+static const char *check_offsets(const struct shmf_format_column *column, uint64_t n,
+                                 struct shmfi_span *span)
+{
+    uint64_t size;
+    if (!shmfi_dtype_is_string(column->dtype))
+        return column->offsets_offset ? "offsets_offset" : NULL;
+    if (!shmfi_add(n, 1, &size) ||
+        !shmfi_mul(size, column->dtype == SHMF_LARGE_UTF8 ? 8 : 4, &size) ||
+        !put_buffer(span, column->offsets_offset, size))
+        return "offsets_offset";
+    return NULL;
+}
+
+/* A column of any dtype that is not plain. */
+static const char *check_other(const struct shmf_format_column *column, uint64_t n,
+                               const struct shmf_format_frame *h, struct shmfi_span *span)
+{
+    struct shmf_format_column rest = *column;
+    uint64_t expected = column->data_size;
+    if (shmfi_dtype_info(column->dtype)->class == SHMFI_CLASS_NONE)
+        return "dtype";
+    const char *field = check_parameters(&rest, h);
+    if (field)
+        return field;
+    if (column->null_count > n || (column->null_count && !column->validity_offset))
+        return "null_count";
+    if (column->validity_offset && !put_buffer(span, column->validity_offset, n / 8 + (n % 8 != 0)))
+        return "validity_offset";
+    field = check_offsets(column, n, span);
+    if (field)
+        return field;
+    if (!shmfi_dtype_is_string(column->dtype) &&
+        !shmfi_mul(n, shmfi_format_width(column), &expected))
+        return "data_size";
+    if (column->data_size != expected)
+        return "data_size";
+    if (!put_buffer(span, column->data_offset, expected))
+        return "data_offset";
+    return check_absent(&rest);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static const char *check_column(const struct shmf_format_column *column,
+                                const struct shmf_format_frame *h, struct shmfi_span *span)
+{
+    if ((column->metadata_offset || column->metadata_size) &&
+        !text_fits(column->metadata_offset, column->metadata_size, &h->header))
+        return column->metadata_offset ? "metadata_offset" : "metadata_size";
+    return shmfi_dtype_is_plain(column->dtype) ? shmfi_format_check_plain(column, h->n_rows, span)
+                                               : check_other(column, h->n_rows, h, span);
+}
+
 static bool in_matrix(const struct shmf_format_frame *header,
                       const struct shmf_format_column *column, uint64_t expected_offset)
 {
     return column->dtype == header->matrix_dtype && column->null_count == 0 &&
            column->data_offset == expected_offset;
-}
-
-static int refuse(const struct shmf_format_column *column, uint64_t position, const char *field,
-                  struct shmf_error *err)
-{
-    if (shmfi_dtype_info(column->dtype)->class != SHMFI_CLASS_NONE &&
-        !shmfi_dtype_is_plain(column->dtype))
-        return shmfi_error(err, SHMF_E_UNSUPPORTED, "column %" PRIu64 ": dtype %s", position,
-                           shmfi_dtype_info(column->dtype)->name);
-    return shmfi_error(err, SHMF_E_CORRUPT, "column %" PRIu64 ": %s", position, field);
 }
 
 static int check_row_labels(const struct shmf_format_frame *header, struct shmfi_span *span,
@@ -110,9 +222,9 @@ int shmfi_format_read_columns(const void *segment, const struct shmf_format_fram
     for (uint64_t c = 0; c < header->n_columns; c++, from += header->column_size) {
         struct shmf_format_column *column = &columns[c];
         shmfi_format_snapshot(column, from, sizeof *column);
-        const char *field = shmfi_format_check_plain(column, header->n_rows, &span);
+        const char *field = check_column(column, header, &span);
         if (field)
-            return refuse(column, c, field, err);
+            return shmfi_error(err, SHMF_E_CORRUPT, "column %" PRIu64 ": %s", c, field);
         if (c == 0)
             expected = column->data_offset;
         if (header->matrix_dtype && !in_matrix(header, column, expected))

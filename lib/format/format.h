@@ -6,6 +6,8 @@
 #ifndef SHMFI_FORMAT_FORMAT_H
 #define SHMFI_FORMAT_FORMAT_H
 
+#include "dtype/dtype.h"
+
 #include <shmframe/error.h>
 #include <shmframe/format.h>
 
@@ -30,12 +32,50 @@ int shmfi_format_read_array(const void *segment, uint64_t size, struct shmf_form
                             struct shmf_error *err);
 
 /* Copies and checks the column table that a checked header describes; `columns` has room for
- * n_columns. SHMF_E_UNSUPPORTED: a dtype that this library does not read yet. */
+ * n_columns. */
 int shmfi_format_read_columns(const void *segment, const struct shmf_format_frame *header,
                               struct shmf_format_column *columns, struct shmf_error *err);
 
+/* The same for the dictionary table, with room for n_dictionaries. SHMF_E_UNSUPPORTED: the values
+ * are no text. */
+int shmfi_format_read_dictionaries(const void *segment, const struct shmf_format_frame *header,
+                                   struct shmf_format_dictionary *dictionaries,
+                                   struct shmf_error *err);
+
+/* Is this a unit that columns of the dtype can have? */
+bool shmfi_format_unit_fits(uint32_t dtype, unsigned unit);
+
 /* Does start + step * (n_rows - 1) fit into an int64? */
 bool shmfi_format_range_fits(int64_t start, int64_t step, uint64_t n_rows);
+
+/* Bytes of one value; 0 for booleans and strings. */
+static inline uint32_t shmfi_format_width(const struct shmf_format_column *column)
+{
+    return shmfi_dtype_width(column->dtype, column->width, column->index_dtype);
+}
+
+/* ---- metadata ------------------------------------------------------------------------------
+ * int32 number of pairs, then of each pair int32 size and bytes of key, the same of value; as in
+ * Arrow's C data interface. */
+
+struct shmfi_metadata {
+    const unsigned char *at;
+    uint64_t left; /* bytes */
+    int64_t pairs; /* that were not read yet */
+};
+
+/* One piece of it: bytes inside the metadata. */
+struct shmfi_piece {
+    const char *data;
+    int64_t size;
+};
+
+/* Begins to read; no pairs where `size` is 0. False: the number of pairs is none. */
+bool shmfi_metadata_begin(struct shmfi_metadata *metadata, const void *bytes, uint64_t size);
+
+/* The next pair, if `pairs` > 0. False: it reaches behind the end. */
+bool shmfi_metadata_next(struct shmfi_metadata *metadata, struct shmfi_piece *key,
+                         struct shmfi_piece *value);
 
 /* ---- laying out --------------------------------------------------------------------------- */
 
@@ -53,7 +93,12 @@ uint64_t shmfi_layout_put(struct shmfi_layout *layout, uint64_t size);
 void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable,
                          uint64_t n_rows, bool among_others, struct shmf_format_column *column);
 
-/* The same for `n` strings of `bytes` bytes together; int64 offsets if they must be. */
+/* The same for a column of any dtype, whose dtype and parameters are set already; strings have
+ * `bytes` bytes together. */
+void shmfi_layout_typed(struct shmfi_layout *layout, bool nullable, uint64_t n_rows, uint64_t bytes,
+                        bool among_others, struct shmf_format_column *column);
+
+/* Labels: `n` strings of `bytes` bytes together; int64 offsets if they must be. */
 void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t bytes,
                           struct shmf_format_column *column);
 

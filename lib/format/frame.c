@@ -62,10 +62,16 @@ static const char *check_shape(const struct shmf_format_frame *h)
     if (!table_fits(h->columns_offset, h->n_columns, h->column_size,
                     sizeof(struct shmf_format_column), size))
         return "columns_offset";
+    if (!h->n_dictionaries && (h->dictionaries_offset || h->dictionary_size))
+        return h->dictionaries_offset ? "dictionaries_offset" : "dictionary_size";
     if (h->n_dictionaries &&
         !table_fits(h->dictionaries_offset, h->n_dictionaries, h->dictionary_size,
                     sizeof(struct shmf_format_dictionary), size))
         return "dictionaries_offset";
+    if ((h->metadata_offset || h->metadata_size) &&
+        (h->metadata_offset < h->header.header_size ||
+         !shmfi_inside(h->metadata_offset, h->metadata_size, size)))
+        return "metadata_offset";
     if (h->matrix_dtype && !shmfi_dtype_is_number(h->matrix_dtype))
         return "matrix_dtype";
     if (h->matrix_stride % SHMFI_BUFFER_ALIGNMENT != 0 || (!h->matrix_dtype && h->matrix_stride))

@@ -27,29 +27,50 @@ static uint64_t put_apart(struct shmfi_layout *layout, uint64_t size)
     return offset;
 }
 
+static void put_offsets(struct shmfi_layout *layout, uint64_t n, bool wide,
+                        struct shmf_format_column *column)
+{
+    uint64_t size;
+    if (!shmfi_add(n, 1, &size) || !shmfi_mul(size, wide ? 8 : 4, &size))
+        layout->overflow = true;
+    column->offsets_offset = shmfi_layout_put(layout, size);
+}
+
+void shmfi_layout_typed(struct shmfi_layout *layout, bool nullable, uint64_t n_rows, uint64_t bytes,
+                        bool among_others, struct shmf_format_column *column)
+{
+    bool fits = true;
+    if (shmfi_dtype_is_string(column->dtype))
+        column->data_size = bytes;
+    else if (column->dtype == SHMF_BOOL)
+        fits = shmfi_dtype_column_bytes(SHMF_BOOL, n_rows, &column->data_size);
+    else
+        fits = shmfi_mul(n_rows, shmfi_format_width(column), &column->data_size);
+    if (!fits)
+        layout->overflow = true;
+    if (nullable)
+        column->validity_offset = shmfi_layout_put(layout, n_rows / 8 + (n_rows % 8 != 0));
+    if (shmfi_dtype_is_string(column->dtype))
+        put_offsets(layout, n_rows, column->dtype == SHMF_LARGE_UTF8, column);
+    column->data_offset = among_others ? put_apart(layout, column->data_size)
+                                       : shmfi_layout_put(layout, column->data_size);
+}
+
 void shmfi_layout_column(struct shmfi_layout *layout, uint32_t dtype, bool nullable,
                          uint64_t n_rows, bool among_others, struct shmf_format_column *column)
 {
     memset(column, 0, sizeof *column);
     column->dtype = dtype;
-    if (!shmfi_dtype_column_bytes(dtype, n_rows, &column->data_size))
-        layout->overflow = true;
-    if (nullable)
-        column->validity_offset = shmfi_layout_put(layout, n_rows / 8 + (n_rows % 8 != 0));
-    column->data_offset = among_others ? put_apart(layout, column->data_size)
-                                       : shmfi_layout_put(layout, column->data_size);
+    shmfi_layout_typed(layout, nullable, n_rows, 0, among_others, column);
 }
 
 void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t bytes,
                           struct shmf_format_column *column)
 {
     bool wide = bytes > INT32_MAX;
-    uint64_t offsets_size;
     memset(column, 0, sizeof *column);
     column->dtype = wide ? SHMF_LARGE_UTF8 : SHMF_UTF8;
-    if (!shmfi_add(n, 1, &offsets_size) || !shmfi_mul(offsets_size, wide ? 8 : 4, &offsets_size))
-        layout->overflow = true;
-    column->offsets_offset = shmfi_layout_put(layout, offsets_size);
+    put_offsets(layout, n, wide, column);
     column->data_offset = shmfi_layout_put(layout, bytes);
     column->data_size = bytes;
 }

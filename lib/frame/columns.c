@@ -43,6 +43,8 @@ int shmf_frame_column(const struct shmf_frame *frame, int64_t position, struct s
         .null_count = (int64_t)descriptor->null_count,
         .data = frame->base + descriptor->data_offset,
         .validity = shmfi_frame_validity(frame, descriptor),
+        .offsets = descriptor->offsets_offset ? frame->base + descriptor->offsets_offset : NULL,
+        .data_size = (int64_t)descriptor->data_size,
     };
     return SHMF_OK;
 }
@@ -66,6 +68,14 @@ void *shmf_frame_data_mut(struct shmf_frame *frame, int64_t column)
     if (!has_column(frame, column) || !may_write(frame))
         return NULL;
     return frame->base + shmfi_frame_descriptor(frame, column)->data_offset;
+}
+
+void *shmf_frame_offsets_mut(struct shmf_frame *frame, int64_t column)
+{
+    if (!has_column(frame, column) || !may_write(frame))
+        return NULL;
+    uint64_t offset = shmfi_frame_descriptor(frame, column)->offsets_offset;
+    return offset ? frame->base + offset : NULL;
 }
 
 uint8_t *shmf_frame_validity_mut(struct shmf_frame *frame, int64_t column)

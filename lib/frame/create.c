@@ -9,11 +9,20 @@
 #include <stddef.h>
 #include <string.h>
 
+/* How large a column is. */
+struct column_size {
+    uint64_t bytes; /* of strings */
+    bool nullable;
+};
+
 /* What is known about a frame before it has memory. */
 struct plan {
     const struct shmf_frame_spec *spec;
-    const uint8_t *const *validity; /* of columns to be copied; or NULL */
+    const void *const *data;        /* of columns to be copied; or NULL */
+    const uint8_t *const *validity; /* the same */
     struct shmfi_label_source rows, columns;
+    struct column_size *sizes; /* n_columns; or NULL: none has nulls or strings */
+    uint64_t notes_offset;     /* zones and metadata lie behind it */
     struct shmf_format_frame header;
 };
 
@@ -57,48 +66,105 @@ static void choose_sources(struct plan *plan)
 
 /* ---- layout ------------------------------------------------------------------------------- */
 
-static bool is_nullable(const struct plan *plan, int64_t column)
+/* Is there a column whose size the numbers of rows and columns do not tell? */
+static bool needs_sizes(const struct plan *plan)
 {
     const struct shmf_frame_spec *spec = plan->spec;
+    return spec->columns || spec->details || plan->validity ||
+           shmfi_dtype_is_string((uint32_t)spec->dtype);
+}
+
+static int measure_column(const struct plan *plan, int64_t column, struct column_size *size,
+                          struct shmf_error *err)
+{
+    const struct shmf_frame_spec *spec = plan->spec;
+    enum shmf_dtype dtype = shmfi_frame_spec_dtype(spec, column);
     const uint8_t *bitmap = plan->validity ? plan->validity[column] : NULL;
-    if (spec->columns && spec->columns[column].nullable)
-        return true;
-    return bitmap && shmfi_bitmap_count(bitmap, spec->n_rows) < spec->n_rows;
+    int64_t absent = 0;
+    size->bytes = (uint64_t)shmfi_frame_spec_details(spec, column)->data_size;
+    if (plan->data && shmfi_dtype_is_string((uint32_t)dtype)) {
+        int rc = shmfi_texts_measure(plan->data[column], spec->n_rows, "data", column, &size->bytes,
+                                     &absent, err);
+        if (rc)
+            return rc;
+        if (dtype != SHMF_LARGE_UTF8 && size->bytes > INT32_MAX)
+            return shmfi_error(err, SHMF_E_TOOBIG,
+                               "data[%lld]: only large_utf8 holds more than 2^31 - 1 bytes",
+                               (long long)column);
+    }
+    size->nullable = (spec->columns && spec->columns[column].nullable) || absent ||
+                     (bitmap && shmfi_bitmap_count(bitmap, spec->n_rows) < spec->n_rows);
+    return SHMF_OK;
+}
+
+static int measure_columns(struct plan *plan, struct shmf_error *err)
+{
+    if (!needs_sizes(plan))
+        return SHMF_OK;
+    int64_t n = plan->spec->n_columns;
+    plan->sizes = shmfi_sys.calloc((size_t)n + 1, sizeof plan->sizes[0]);
+    if (!plan->sizes)
+        return shmfi_error(err, SHMF_E_NOMEM, "sizes of %lld columns", (long long)n);
+    int rc = SHMF_OK;
+    for (int64_t c = 0; c < n && !rc; c++)
+        rc = measure_column(plan, c, &plan->sizes[c], err);
+    return rc;
 }
 
 static void lay_out_column(const struct plan *plan, struct shmfi_layout *layout, int64_t column,
                            struct shmf_format_column *descriptor)
 {
+    static const struct column_size plain;
     const struct shmf_frame_spec *spec = plan->spec;
-    shmfi_layout_column(layout, (uint32_t)shmfi_frame_spec_dtype(spec, column),
-                        is_nullable(plan, column), (uint64_t)spec->n_rows, spec->n_columns > 1,
-                        descriptor);
+    const struct column_size *size = plan->sizes ? &plan->sizes[column] : &plain;
+    shmfi_frame_spec_describe(spec, column, descriptor);
+    shmfi_layout_typed(layout, size->nullable, (uint64_t)spec->n_rows, size->bytes,
+                       spec->n_columns > 1, descriptor);
 }
 
-/* The order of the parts: header, columns, row labels | column table, column labels, indexes. The
- * columns are laid out twice, here for their size and again into the table. */
+static void lay_out_tables(struct plan *plan, struct shmfi_layout *layout, uint64_t column_bytes)
+{
+    struct shmf_format_frame *h = &plan->header;
+    uint64_t table_size = h->n_columns * sizeof(struct shmf_format_column);
+    if (h->n_columns > INT64_MAX / sizeof(struct shmf_format_column))
+        layout->overflow = true;
+    h->columns_offset = shmfi_layout_put(layout, table_size);
+    shmfi_layout_strings(layout, h->n_columns, column_bytes, &h->column_label);
+    shmfi_layout_index(layout, h->n_columns, &h->column_index);
+    if (h->row_labels != SHMF_ROWS_RANGE)
+        shmfi_layout_index(layout, h->n_rows, &h->row_index);
+    if (h->n_dictionaries) {
+        h->dictionary_size = sizeof(struct shmf_format_dictionary);
+        h->dictionaries_offset =
+            shmfi_layout_put(layout, h->n_dictionaries * sizeof(struct shmf_format_dictionary));
+    }
+    plan->notes_offset = layout->end;
+}
+
+/* The order of the parts: header, dictionaries | columns, row labels | column table, column labels,
+ * indexes, dictionary table, zones and metadata. What comes from the spec is laid out twice, here
+ * for its size and again when it is written. */
 static int lay_out(struct plan *plan, uint64_t row_bytes, uint64_t column_bytes,
                    struct shmf_error *err)
 {
     struct shmf_format_frame *h = &plan->header;
     struct shmf_format_column ignored;
     struct shmfi_layout layout = {.end = SHMFI_BODY_OFFSET};
+    int rc = shmfi_frame_put_dictionaries(plan->spec, &layout, NULL, h, err);
+    if (rc)
+        return rc;
+    h->body_offset = layout.end;
     for (int64_t c = 0; c < plan->spec->n_columns && !layout.overflow; c++)
         lay_out_column(plan, &layout, c, &ignored);
     if (h->row_labels == SHMF_ROWS_INT64)
         shmfi_layout_column(&layout, SHMF_INT64, false, h->n_rows, false, &h->row_label);
     else if (h->row_labels == SHMF_ROWS_UTF8)
         shmfi_layout_strings(&layout, h->n_rows, row_bytes, &h->row_label);
-    h->body_offset = SHMFI_BODY_OFFSET;
-    h->body_size = layout.end - SHMFI_BODY_OFFSET;
-    uint64_t table_size = h->n_columns * sizeof(struct shmf_format_column);
-    if (h->n_columns > INT64_MAX / sizeof(struct shmf_format_column))
-        layout.overflow = true;
-    h->columns_offset = shmfi_layout_put(&layout, table_size);
-    shmfi_layout_strings(&layout, h->n_columns, column_bytes, &h->column_label);
-    shmfi_layout_index(&layout, h->n_columns, &h->column_index);
-    if (h->row_labels != SHMF_ROWS_RANGE)
-        shmfi_layout_index(&layout, h->n_rows, &h->row_index);
+    h->body_size = layout.end - h->body_offset;
+    lay_out_tables(plan, &layout, column_bytes);
+    rc = shmfi_frame_put_notes(plan->spec, &layout, NULL, h, err);
+    if (rc)
+        return rc;
     h->header.total_size = layout.end;
     if (layout.overflow)
         return shmfi_error(err, SHMF_E_TOOBIG,
@@ -134,6 +200,8 @@ static int make_plan(struct plan *plan, struct shmf_error *err)
     if (rc == SHMF_OK)
         rc = shmfi_labels_measure(&plan->columns, h->n_columns,
                                   spec->columns ? "columns" : "column_labels", &column_bytes, err);
+    if (rc == SHMF_OK)
+        rc = measure_columns(plan, err);
     return rc ? rc : lay_out(plan, row_bytes, column_bytes, err);
 }
 
@@ -149,14 +217,17 @@ static void write_header(struct shmf_frame *frame)
     memcpy(frame->base + behind, from + behind, sizeof frame->header - behind);
 }
 
+/* A column of strings begins with the offset 0. */
 static void write_columns(struct shmf_frame *frame, const struct plan *plan)
 {
-    struct shmfi_layout layout = {.end = SHMFI_BODY_OFFSET};
+    struct shmfi_layout layout = {.end = frame->header.body_offset};
     struct shmf_format_column *table = (void *)(frame->base + frame->header.columns_offset);
     for (int64_t c = 0; c < plan->spec->n_columns; c++) {
         lay_out_column(plan, &layout, c, &table[c]);
         if (table[c].validity_offset)
             shmfi_bitmap_fill(frame->base + table[c].validity_offset, plan->spec->n_rows);
+        if (table[c].offsets_offset)
+            memset(frame->base + table[c].offsets_offset, 0, sizeof(int64_t));
     }
     /* the table's own padding */
     uint64_t end = frame->header.columns_offset + frame->header.n_columns * sizeof table[0];
@@ -171,6 +242,14 @@ static void write_index(struct shmf_frame *frame, const struct shmf_format_index
     uint64_t end = index->offset + index->capacity * sizeof slots[0];
     shmfi_index_build(slots, index->capacity, labels);
     memset(frame->base + end, 0, (size_t)(-end & (SHMFI_BUFFER_ALIGNMENT - 1)));
+}
+
+/* What was laid out before the frame had memory, once more. */
+static int write_extras(struct shmf_frame *frame, const struct plan *plan, struct shmf_error *err)
+{
+    struct shmfi_layout below = {.end = SHMFI_BODY_OFFSET}, behind = {.end = plan->notes_offset};
+    int rc = shmfi_frame_put_dictionaries(plan->spec, &below, frame->base, &frame->header, err);
+    return rc ? rc : shmfi_frame_put_notes(plan->spec, &behind, frame->base, &frame->header, err);
 }
 
 static int write_labels(struct shmf_frame *frame, const struct plan *plan, struct shmf_error *err)
@@ -211,38 +290,55 @@ static void note_matrix(struct shmf_frame *frame, const struct shmf_frame_spec *
     frame->header.matrix_stride = stride;
 }
 
-struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec,
-                                      const uint8_t *const *validity, struct shmf_error *err)
+static int write_frame(struct shmf_frame *frame, const struct plan *plan, struct shmf_error *err)
 {
-    struct plan plan = {.spec = spec, .validity = validity};
-    if (shmfi_frame_check_spec(spec, err) || make_plan(&plan, err))
+    write_columns(frame, plan);
+    note_matrix(frame, plan->spec);
+    int rc = write_extras(frame, plan, err);
+    write_header(frame);
+    return rc ? rc : write_labels(frame, plan, err);
+}
+
+static struct shmf_frame *create(struct plan *plan, struct shmf_error *err)
+{
+    if (make_plan(plan, err))
         return NULL;
     struct shmf_frame *frame = shmfi_sys.calloc(1, sizeof *frame);
     if (!frame) {
         shmfi_error(err, SHMF_E_NOMEM, "frame object");
         return NULL;
     }
-    if (shmfi_segment_new(plan.header.header.total_size, 0, &frame->segment, err)) {
+    if (shmfi_segment_new(plan->header.header.total_size, 0, &frame->segment, err)) {
         shmfi_sys.free(frame);
         return NULL;
     }
     frame->base = frame->segment->base;
-    frame->header = plan.header;
+    frame->header = plan->header;
     frame->columns = frame->base + frame->header.columns_offset;
     frame->column_size = frame->header.column_size;
+    frame->dictionaries = frame->base + frame->header.dictionaries_offset;
+    frame->dictionary_size = frame->header.dictionary_size;
     frame->building = true;
     shmfi_frame_resolve(frame);
-    write_columns(frame, &plan);
-    note_matrix(frame, spec);
-    write_header(frame);
-    if (write_labels(frame, &plan, err)) {
+    if (write_frame(frame, plan, err)) {
         shmf_frame_free(frame);
         return NULL;
     }
     return frame;
 }
 
+struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec, const void *const *data,
+                                      const uint8_t *const *validity, struct shmf_error *err)
+{
+    struct plan plan = {.spec = spec, .data = data, .validity = validity};
+    if (shmfi_frame_check_spec(spec, err))
+        return NULL;
+    struct shmf_frame *frame = create(&plan, err);
+    shmfi_sys.free(plan.sizes);
+    return frame;
+}
+
 struct shmf_frame *shmf_frame_new(const struct shmf_frame_spec *spec, struct shmf_error *err)
 {
-    return shmfi_frame_create(spec, NULL, err);
+    return shmfi_frame_create(spec, NULL, NULL, err);
 }

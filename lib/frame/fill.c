@@ -28,22 +28,37 @@ static struct shmf_frame *finished(struct shmf_frame *frame, struct shmf_error *
     return NULL;
 }
 
+static int copy_column(struct shmf_frame *frame, int64_t position, const void *data,
+                       const uint8_t *validity, struct shmf_error *err)
+{
+    const struct shmf_format_column *column = shmfi_frame_descriptor(frame, position);
+    int64_t n_rows = (int64_t)frame->header.n_rows;
+    if (validity && column->validity_offset)
+        memcpy(frame->base + column->validity_offset, validity,
+               (size_t)n_rows / 8 + (n_rows % 8 != 0));
+    if (!shmfi_dtype_is_string(column->dtype))
+        memcpy(frame->base + column->data_offset, data, column->data_size);
+    else if (!shmfi_texts_write(data, n_rows, frame->base, column))
+        return shmfi_error(err, SHMF_E_INVAL, "data[%lld]: changed while it was read",
+                           (long long)position);
+    return SHMF_OK;
+}
+
 struct shmf_frame *shmf_frame_from_columns(const struct shmf_frame_spec *spec,
                                            const void *const *data, const uint8_t *const *validity,
                                            struct shmf_error *err)
 {
     if (check_sources(spec, data, err))
         return NULL;
-    struct shmf_frame *frame = shmfi_frame_create(spec, validity, err);
+    struct shmf_frame *frame =
+        shmfi_frame_create(spec, spec->n_rows > 0 ? data : NULL, validity, err);
     if (!frame)
         return NULL;
-    size_t bitmap_size = (size_t)spec->n_rows / 8 + (spec->n_rows % 8 != 0);
-    for (int64_t c = 0; spec->n_rows > 0 && c < spec->n_columns; c++) {
-        const struct shmf_format_column *column = shmfi_frame_descriptor(frame, c);
-        memcpy(frame->base + column->data_offset, data[c], column->data_size);
-        if (validity && validity[c] && column->validity_offset)
-            memcpy(frame->base + column->validity_offset, validity[c], bitmap_size);
-    }
+    for (int64_t c = 0; spec->n_rows > 0 && c < spec->n_columns; c++)
+        if (copy_column(frame, c, data[c], validity ? validity[c] : NULL, err)) {
+            shmf_frame_free(frame);
+            return NULL;
+        }
     return finished(frame, err);
 }
 
@@ -138,11 +153,16 @@ struct shmf_frame *shmf_frame_from_matrix(const struct shmf_frame_spec *spec, co
             return NULL;
         }
     bool empty = spec->n_rows == 0 || spec->n_columns == 0;
+    if (spec->n_columns > 0 && !shmfi_dtype_is_plain((uint32_t)shmfi_frame_spec_dtype(spec, 0))) {
+        shmfi_error(err, SHMF_E_DTYPE, "dtype: a matrix of %s",
+                    shmf_dtype_name(shmfi_frame_spec_dtype(spec, 0)));
+        return NULL;
+    }
     if (!empty && !data) {
         shmfi_error(err, SHMF_E_INVAL, "data: NULL");
         return NULL;
     }
-    struct shmf_frame *frame = shmfi_frame_create(spec, NULL, err);
+    struct shmf_frame *frame = shmfi_frame_create(spec, NULL, NULL, err);
     if (!frame)
         return NULL;
     if (!empty) {

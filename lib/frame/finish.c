@@ -39,13 +39,11 @@ bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, ui
 static uint64_t next_buffer(const struct shmf_frame *frame, int64_t column)
 {
     const struct shmf_format_frame *h = &frame->header;
-    if (column + 1 < (int64_t)h->n_columns) {
-        const struct shmf_format_column *next = shmfi_frame_descriptor(frame, column + 1);
-        return next->validity_offset ? next->validity_offset : next->data_offset;
-    }
+    if (column + 1 < (int64_t)h->n_columns)
+        return shmfi_column_begin(shmfi_frame_descriptor(frame, column + 1));
     if (h->row_labels == SHMF_ROWS_RANGE)
         return h->body_offset + h->body_size;
-    return h->row_label.offsets_offset ? h->row_label.offsets_offset : h->row_label.data_offset;
+    return shmfi_column_begin(&h->row_label);
 }
 
 /* Clears the bits behind the rows in the last byte. */
@@ -55,20 +53,27 @@ static void clear_tail(unsigned char *bits, uint64_t n_rows)
         bits[n_rows / 8] &= (unsigned char)((1u << (n_rows % 8)) - 1);
 }
 
+static void clear_gap(struct shmf_frame *frame, uint64_t from, uint64_t to)
+{
+    uint64_t gap = to - from;
+    memset(frame->base + from, 0, gap < MAX_PADDING ? gap : MAX_PADDING);
+}
+
 static void clear_padding(struct shmf_frame *frame, int64_t position)
 {
     const struct shmf_format_column *column = shmfi_frame_descriptor(frame, position);
     uint64_t n_rows = frame->header.n_rows;
-    uint64_t end = column->data_offset + column->data_size;
-    uint64_t gap = next_buffer(frame, position) - end;
-    memset(frame->base + end, 0, gap < MAX_PADDING ? gap : MAX_PADDING);
+    uint64_t offset_size = column->dtype == SHMF_LARGE_UTF8 ? 8 : 4;
+    clear_gap(frame, column->data_offset + column->data_size, next_buffer(frame, position));
     if (column->dtype == SHMF_BOOL)
         clear_tail(frame->base + column->data_offset, n_rows);
+    if (column->offsets_offset)
+        clear_gap(frame, column->offsets_offset + (n_rows + 1) * offset_size, column->data_offset);
     if (!column->validity_offset)
         return;
-    uint64_t validity_end = column->validity_offset + n_rows / 8 + (n_rows % 8 != 0);
     clear_tail(frame->base + column->validity_offset, n_rows);
-    memset(frame->base + validity_end, 0, column->data_offset - validity_end);
+    clear_gap(frame, column->validity_offset + n_rows / 8 + (n_rows % 8 != 0),
+              column->offsets_offset ? column->offsets_offset : column->data_offset);
 }
 
 /* In the segment, and in the private copy where there is one. */
@@ -93,6 +98,19 @@ static void count_nulls(struct shmf_frame *frame)
     }
 }
 
+/* Nulls may have been marked since the bitmaps were handed out. */
+static int check_columns(struct shmf_frame *frame, struct shmf_error *err)
+{
+    int rc = SHMF_OK;
+    bool open = frame->nulls_open;
+    __atomic_store_n(&frame->nulls_open, true, __ATOMIC_RELAXED);
+    for (int64_t c = 0; c < (int64_t)frame->header.n_columns && !rc; c++)
+        if (!shmfi_dtype_is_plain(shmfi_frame_descriptor(frame, c)->dtype))
+            rc = shmfi_frame_check_values(frame, c, true, SHMF_E_INVAL, err);
+    __atomic_store_n(&frame->nulls_open, open, __ATOMIC_RELAXED);
+    return rc;
+}
+
 /* A frame that is being built becomes READY by the last store; a reader that sees it sees all. A
  * frame that was opened for private writing has its null counts brought up to date. */
 int shmf_frame_finish(struct shmf_frame *frame, struct shmf_error *err)
@@ -104,6 +122,9 @@ int shmf_frame_finish(struct shmf_frame *frame, struct shmf_error *err)
     if (!frame->segment || !frame->segment->writable)
         return shmfi_error(err, SHMF_E_ACCESS, "frame: belongs to another process");
     struct shmf_format_frame *shared = (void *)frame->base;
+    int rc = check_columns(frame, err);
+    if (rc)
+        return rc;
     count_nulls(frame);
     if (frame->header.n_columns > 0) {
         shmfi_frame_find_matrix(frame, &frame->header.matrix_dtype, &frame->header.matrix_stride);

@@ -2,6 +2,7 @@
 #ifndef SHMFI_FRAME_INTERNAL_H
 #define SHMFI_FRAME_INTERNAL_H
 
+#include "format/format.h"
 #include "labels/labels.h"
 
 #include <shmframe/format.h>
@@ -18,7 +19,9 @@ struct shmf_frame {
     struct shmf_format_frame header;
     const unsigned char *columns; /* descriptors, `column_size` bytes apart */
     uint64_t column_size;
-    struct shmf_format_column *copied; /* to be freed; or NULL */
+    struct shmf_format_column *copied; /* to be freed; or NULL; the dictionary table's copy follows */
+    const unsigned char *dictionaries; /* as `columns`, and `dictionary_size` bytes apart */
+    uint64_t dictionary_size;
     struct shmfi_labels row_labels;    /* n is 0 for a range */
     struct shmfi_labels column_labels;
     struct shmfi_index row_index;
@@ -32,6 +35,16 @@ static inline const struct shmf_format_column *
 shmfi_frame_descriptor(const struct shmf_frame *frame, int64_t column)
 {
     return (const void *)(frame->columns + (uint64_t)column * frame->column_size);
+}
+
+/* NULL for a column that has none, or (in a table that is not checked) names none. */
+static inline const struct shmf_format_dictionary *
+shmfi_frame_dictionary(const struct shmf_frame *frame, const struct shmf_format_column *column)
+{
+    uint64_t position = column->dictionary - UINT64_C(1);
+    if (column->dtype != SHMF_DICTIONARY || position >= frame->header.n_dictionaries)
+        return NULL;
+    return (const void *)(frame->dictionaries + position * frame->dictionary_size);
 }
 
 /* A frame over a segment that somebody opened; takes the reference, on failure too. Trusted: the
@@ -53,13 +66,70 @@ struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame);
 void shmfi_frame_resolve(struct shmf_frame *frame);
 
 /* A frame in the building state, after `spec`. A column is nullable where the spec says so, or
- * where `validity` (may be NULL, as may its entries) has a null. */
-struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec,
+ * where `validity` (may be NULL, as may its entries) has a null, or where one of the struct
+ * shmf_text that `data` (may be NULL) has for columns of strings is none; these give the columns'
+ * sizes too. The data themselves are not written. */
+struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec, const void *const *data,
                                       const uint8_t *const *validity, struct shmf_error *err);
 
 /* 0, or SHMF_E_INVAL, SHMF_E_TOOBIG, SHMF_E_UNSUPPORTED naming the field. */
 int shmfi_frame_check_spec(const struct shmf_frame_spec *spec, struct shmf_error *err);
 enum shmf_dtype shmfi_frame_spec_dtype(const struct shmf_frame_spec *spec, int64_t column);
+
+/* All zero where the spec has none. */
+const struct shmf_column_details *shmfi_frame_spec_details(const struct shmf_frame_spec *spec,
+                                                           int64_t column);
+
+/* The column's dtype and parameters; nothing that has an offset. */
+void shmfi_frame_spec_describe(const struct shmf_frame_spec *spec, int64_t column,
+                               struct shmf_format_column *descriptor);
+
+/* Put parts of a checked spec where `layout` says: with `base` NULL only to learn how large they
+ * are, else to write them there, and their offsets into header and column table. The dictionaries
+ * go below the body, zones and metadata behind everything else. SHMF_E_INVAL, SHMF_E_TOOBIG. */
+int shmfi_frame_put_dictionaries(const struct shmf_frame_spec *spec, struct shmfi_layout *layout,
+                                 unsigned char *base, struct shmf_format_frame *header,
+                                 struct shmf_error *err);
+int shmfi_frame_put_notes(const struct shmf_frame_spec *spec, struct shmfi_layout *layout,
+                          unsigned char *base, struct shmf_format_frame *header,
+                          struct shmf_error *err);
+
+/* ---- texts of the caller; one whose data are NULL is a null --------------------------------- */
+
+/* How many bytes they have together and how many are none. SHMF_E_INVAL, SHMF_E_TOOBIG name `what`
+ * with `column` in its place. */
+int shmfi_texts_measure(const struct shmf_text *texts, int64_t n, const char *what, int64_t column,
+                        uint64_t *bytes, int64_t *absent, struct shmf_error *err);
+
+/* Writes offsets and bytes where the descriptor says, and clears the bits of those that are none
+ * in the bitmap, if there is one. False: they are not those that were measured. */
+bool shmfi_texts_write(const struct shmf_text *texts, int64_t n, unsigned char *base,
+                       const struct shmf_format_column *column);
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+/* Does the column hold what its dtype promises: offsets in order, UTF-8, indexes of categories?
+ * `code` and the message say where not. `whole`: looks at every value, not at the ends only. */
+int shmfi_frame_check_values(const struct shmf_frame *frame, int64_t column, bool whole, int code,
+                             struct shmf_error *err);
+
+/* The strings of a column, of the values of a dictionary. */
+struct shmfi_strings shmfi_frame_strings(const struct shmf_frame *frame, int64_t column);
+struct shmfi_strings shmfi_dictionary_strings(const struct shmf_frame *frame,
+                                              const struct shmf_format_dictionary *dictionary);
+
+/* The cell's element, booleans made a byte; NULL for a null and for strings. */
+const void *shmfi_frame_element(const struct shmf_frame *frame, int64_t row, int64_t column,
+                                uint8_t *boolean);
+
+/* One cell as text, as it is printed: numbers as shmfi_element_text() writes them; text is cut to
+ * SHMFI_SHOWN_TEXT_WIDTH. Returns how many columns of a terminal it takes. */
+int shmfi_frame_show_cell(const struct shmf_frame *frame, int64_t row, int64_t column,
+                          int precision, int decimals, char to[SHMFI_SHOWN_TEXT_SIZE]);
+
+/* "float64", "timestamp[ns, Europe/Berlin]", ...; the same. */
+int shmfi_frame_show_type(const struct shmf_frame *frame, int64_t column,
+                          char to[SHMFI_SHOWN_TEXT_SIZE]);
 
 /* Do the columns have one dtype, no nulls, and one distance? Then its bytes, and the dtype. */
 bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, uint64_t *stride);
@@ -67,6 +137,14 @@ bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, ui
 /* Is this frame a matrix now (numbers without nulls)? Then dtype, distance and first element. */
 bool shmfi_frame_is_matrix(const struct shmf_frame *frame, uint32_t *dtype, uint64_t *stride,
                            const unsigned char **data);
+
+/* The first of a column's buffers. */
+static inline uint64_t shmfi_column_begin(const struct shmf_format_column *column)
+{
+    return column->validity_offset  ? column->validity_offset
+           : column->offsets_offset ? column->offsets_offset
+                                    : column->data_offset;
+}
 
 /* The validity of a column where rows may be null, else NULL. */
 const uint8_t *shmfi_frame_validity(const struct shmf_frame *frame,

@@ -26,7 +26,8 @@ struct shmf_text shmf_frame_row_text(const struct shmf_frame *frame, int64_t row
     return frame ? text_at(&frame->row_labels.strings, row) : (struct shmf_text){NULL, 0};
 }
 
-/* The sum is an int64 (that was checked), the product need not be one: modulo 2^64 both are right. */
+/* The sum is an int64 (that was checked), the product need not be one: modulo 2^64 both are right.
+ */
 static int64_t range_at(const struct shmf_format_frame *header, int64_t row)
 {
     return (int64_t)((uint64_t)header->range_start + (uint64_t)row * (uint64_t)header->range_step);

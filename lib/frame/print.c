@@ -72,36 +72,16 @@ static int show_dtype(const struct printer *printer, int64_t column, char *to)
 {
     if (column == ELIDED)
         return snprintf(to, CELL_SIZE, "...");
-    uint32_t dtype = shmfi_frame_descriptor(printer->frame, column)->dtype;
-    return snprintf(to, CELL_SIZE, "%s", shmfi_dtype_info(dtype)->name);
-}
-
-/* The element, booleans made bytes; NULL for a null. */
-static const void *element(const struct shmf_frame *frame, int64_t row, int64_t position,
-                           uint8_t *boolean)
-{
-    const struct shmf_format_column *column = shmfi_frame_descriptor(frame, position);
-    const unsigned char *data = frame->base + column->data_offset;
-    const uint8_t *validity = shmfi_frame_validity(frame, column);
-    if (validity && !shmfi_bit(validity, row))
-        return NULL;
-    if (column->dtype != SHMF_BOOL)
-        return data + (uint64_t)row * shmfi_dtype_info(column->dtype)->size;
-    *boolean = shmfi_bit(data, row);
-    return boolean;
+    return shmfi_frame_show_type(printer->frame, column, to);
 }
 
 static int show_cell(const struct printer *printer, int64_t row, const struct shown_column *column,
                      char *to)
 {
-    uint8_t boolean;
     if (row == ELIDED || column->position == ELIDED)
         return snprintf(to, CELL_SIZE, "...");
-    const void *at = element(printer->frame, row, column->position, &boolean);
-    if (!at)
-        return snprintf(to, CELL_SIZE, "null");
-    uint32_t dtype = shmfi_frame_descriptor(printer->frame, column->position)->dtype;
-    return (int)shmfi_element_text(to, dtype, at, printer->precision, column->decimals);
+    return shmfi_frame_show_cell(printer->frame, row, column->position, printer->precision,
+                                 column->decimals, to);
 }
 
 /* ---- measuring ---------------------------------------------------------------------------- */
@@ -120,7 +100,8 @@ static int find_decimals(const struct printer *printer, int64_t position)
     uint32_t dtype = shmfi_frame_descriptor(printer->frame, position)->dtype;
     for (int64_t i = 0; i < printer->n_shown_rows && decimals >= 0; i++) {
         int64_t row = row_at(printer, i);
-        const void *at = row == ELIDED ? NULL : element(printer->frame, row, position, &boolean);
+        const void *at =
+            row == ELIDED ? NULL : shmfi_frame_element(printer->frame, row, position, &boolean);
         int needed = at ? shmfi_element_decimals(dtype, at, printer->precision) : 0;
         decimals = needed < 0 || needed > decimals ? needed : decimals;
     }

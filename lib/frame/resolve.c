@@ -33,16 +33,23 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
 
 static int copy_columns(struct shmf_frame *frame, struct shmf_error *err)
 {
-    uint64_t size;
-    if (!shmfi_mul(frame->header.n_columns, sizeof *frame->copied, &size))
+    const struct shmf_format_frame *h = &frame->header;
+    uint64_t columns, dictionaries, size;
+    if (!shmfi_mul(h->n_columns, sizeof *frame->copied, &columns) ||
+        !shmfi_mul(h->n_dictionaries, sizeof(struct shmf_format_dictionary), &dictionaries) ||
+        !shmfi_add(columns, dictionaries, &size))
         return shmfi_error(err, SHMF_E_TOOBIG, "column table");
     frame->copied = shmfi_sys.malloc(size ? size : 1);
     if (!frame->copied)
         return shmfi_error(err, SHMF_E_NOMEM, "column table of %llu bytes",
                            (unsigned long long)size);
+    struct shmf_format_dictionary *copied_dictionaries = (void *)(frame->copied + h->n_columns);
     frame->columns = (const void *)frame->copied;
     frame->column_size = sizeof *frame->copied;
-    return shmfi_format_read_columns(frame->base, &frame->header, frame->copied, err);
+    frame->dictionaries = (const void *)copied_dictionaries;
+    frame->dictionary_size = sizeof *copied_dictionaries;
+    int rc = shmfi_format_read_columns(frame->base, h, frame->copied, err);
+    return rc ? rc : shmfi_format_read_dictionaries(frame->base, h, copied_dictionaries, err);
 }
 
 int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
@@ -58,6 +65,8 @@ int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct sh
     } else if (rc == SHMF_OK) {
         made->columns = made->base + made->header.columns_offset;
         made->column_size = made->header.column_size;
+        made->dictionaries = made->base + made->header.dictionaries_offset;
+        made->dictionary_size = made->header.dictionary_size;
     }
     if (rc) {
         shmf_frame_free(made);

@@ -7,6 +7,7 @@
 #include "array/array_internal.h"
 #include "frame/frame_internal.h"
 #include "memory/memory.h"
+#include "unit/typed_frame.h"
 
 #include <shmframe/format.h>
 
@@ -90,6 +91,12 @@ static inline struct segment_copy sample_empty(void)
     return copy_frame(shmf_frame_from_columns(&spec, NULL, NULL, NULL));
 }
 
+/* Strings, a dictionary, times, decimals; metadata. */
+static inline struct segment_copy sample_types(void)
+{
+    return copy_frame(typed_frame(NULL));
+}
+
 static inline struct segment_copy sample_array(void)
 {
     int16_t cells[2 * 3 * 4];
@@ -112,7 +119,7 @@ struct sample {
 static const struct sample samples[] = {
     {"frame_mixed", sample_mixed, true}, {"frame_matrix", sample_matrix, true},
     {"frame_range", sample_range, true}, {"frame_empty", sample_empty, true},
-    {"array", sample_array, false},
+    {"frame_types", sample_types, true}, {"array", sample_array, false},
 };
 
 enum { N_SAMPLES = sizeof samples / sizeof samples[0] };

@@ -27,13 +27,39 @@ static uint64_t use_columns(const struct shmf_frame *frame)
         assert_int_equal(shmf_frame_column(frame, c, &column), SHMF_OK);
         size_t n = (size_t)column.n_rows, bits = n / 8 + (n % 8 != 0);
         bool is_bool = column.dtype == SHMF_BOOL;
-        sum += sum_bytes(column.data, is_bool ? bits : n * shmf_dtype_size(column.dtype));
+        if (!column.offsets)
+            sum += sum_bytes(column.data, is_bool ? bits : n * shmf_dtype_size(column.dtype));
         if (column.validity)
             sum += sum_bytes(column.validity, bits);
         struct shmf_text label = shmf_frame_column_label(frame, c);
         if (label.data)
             sum += sum_bytes(label.data, (size_t)label.size);
     }
+    return sum;
+}
+
+/* Cells as text, in place and shown; types, categories and metadata. */
+static uint64_t use_cells(const struct shmf_frame *frame)
+{
+    uint64_t sum = 0;
+    for (int64_t c = -1; c < shmf_frame_columns(frame); c++) {
+        char shown[64];
+        struct shmf_type type = {0};
+        struct shmf_pair pair;
+        for (int64_t i = 0; shmf_frame_metadata_at(frame, c, i, &pair) == SHMF_OK; i++)
+            sum += sum_bytes(pair.key.data, (size_t)pair.key.size) +
+                   sum_bytes(pair.value.data, (size_t)pair.value.size);
+        if (shmf_frame_type(frame, c, &type) == SHMF_OK && type.zone.data)
+            sum += sum_bytes(type.zone.data, (size_t)type.zone.size);
+        for (int64_t r = 0; r < shmf_frame_rows(frame) && r < 16; r++) {
+            struct shmf_text text = shmf_frame_text(frame, r, c);
+            if (text.data)
+                sum += sum_bytes(text.data, (size_t)text.size);
+            shmf_frame_cell_text(frame, r, c, shown, sizeof shown);
+        }
+    }
+    for (int level = SHMF_VALIDATE_NONE; level <= SHMF_VALIDATE_FULL; level++)
+        sum += shmf_frame_validate(frame, (enum shmf_validation)level, NULL) == SHMF_OK;
     return sum;
 }
 
@@ -64,7 +90,7 @@ static void use_frame(const struct shmf_frame *frame)
 {
     static const char *const labels[] = {"", "Idx-0", "z", "count", "east", "absent", "0"};
     struct shmf_matrix matrix;
-    uint64_t sum = use_columns(frame) + use_rows(frame);
+    uint64_t sum = use_columns(frame) + use_cells(frame) + use_rows(frame);
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         assert_true(shmf_frame_loc(frame, labels[i]) < shmf_frame_rows(frame));
         assert_true(shmf_frame_column_loc(frame, labels[i]) < shmf_frame_columns(frame));
@@ -150,7 +176,7 @@ static bool is_interesting(const struct sample *sample, const struct segment_cop
     const struct shmf_format_frame *header = (const void *)copy->base;
     if (!sample->frame)
         return at < sizeof(struct shmf_format_array);
-    return at < sizeof *header || at >= header->columns_offset ||
+    return at < sizeof *header || at >= header->columns_offset || header->n_dictionaries > 0 ||
            (header->row_label.dtype == SHMF_UTF8 && at >= header->row_label.offsets_offset);
 }
 

@@ -110,6 +110,10 @@ static const struct wrong wrong_frames[] = {
     WRONG(shmf_format_frame, column_label.dtype, SHMF_BINARY, SHMF_E_CORRUPT),
     WRONG(shmf_format_frame, column_label.offsets_offset, 1, SHMF_E_CORRUPT),
     WRONG(shmf_format_frame, column_label.reserved, 1, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, dictionaries_offset, 8, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, dictionary_size, 128, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, metadata_offset, 8, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, metadata_offset, UINT64_MAX, SHMF_E_CORRUPT),
     ELEMENT(shmf_format_frame, reserved, 0, 1, SHMF_E_CORRUPT),
     ELEMENT(shmf_format_frame, reserved, 11, 1ull << 63, SHMF_E_CORRUPT),
 };
@@ -119,7 +123,6 @@ static const struct wrong wrong_columns[] = {
     WRONG(shmf_format_column, dtype, 0, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, dtype, 27, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, dtype, UINT32_MAX, SHMF_E_CORRUPT),
-    WRONG(shmf_format_column, dtype, SHMF_UTF8, SHMF_E_UNSUPPORTED),
     WRONG(shmf_format_column, flags, 2, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, null_count, 4, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, validity_offset, 1, SHMF_E_CORRUPT),
@@ -139,6 +142,9 @@ static const struct wrong wrong_columns[] = {
     WRONG(shmf_format_column, scale, 1, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, zone_offset, 512, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, zone_size, 1, SHMF_E_CORRUPT),
+    WRONG(shmf_format_column, metadata_offset, 8, SHMF_E_CORRUPT),
+    WRONG(shmf_format_column, metadata_offset, UINT64_MAX, SHMF_E_CORRUPT),
+    WRONG(shmf_format_column, metadata_size, 1, SHMF_E_CORRUPT),
     WRONG(shmf_format_column, reserved, 1, SHMF_E_CORRUPT),
 };
 
@@ -243,8 +249,6 @@ static void test_a_later_writer_may_use_larger_structs(void **state)
     header->columns_offset = sample.size;
     header->column_size = 104;
     header->header.total_size = size;
-    header->metadata_offset = 7; /* unused so far */
-    header->metadata_size = UINT64_MAX;
     struct frame_sample later = {.base = base, .size = size};
     assert_int_equal(read_frame(&later, NULL), SHMF_OK);
     header->header.header_size = 576;

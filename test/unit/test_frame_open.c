@@ -167,7 +167,7 @@ static void test_specs_that_make_no_sense_are_refused_by_field(void **state)
     (void)state;
     const struct shmf_column_spec no_dtype[] = {{"a", SHMF_INT8, 0}, {"b", (enum shmf_dtype)0, 0}};
     const struct shmf_column_spec no_label[] = {{"a", SHMF_INT8, 0}, {NULL, SHMF_INT8, 0}};
-    const struct shmf_column_spec later[] = {{"a", SHMF_UTF8, 0}};
+    const struct shmf_column_spec no_unit[] = {{"a", SHMF_TIMESTAMP, 0}};
     const char *const broken[] = {"ok", "\xFF"};
     const int64_t numbers[] = {1, 2};
     assert_refused(NULL, SHMF_E_INVAL, "spec");
@@ -179,8 +179,8 @@ static void test_specs_that_make_no_sense_are_refused_by_field(void **state)
                    "columns[1].dtype");
     assert_refused(&(struct shmf_frame_spec){.n_columns = 2, .columns = no_label}, SHMF_E_INVAL,
                    "columns: label 1 is NULL");
-    assert_refused(&(struct shmf_frame_spec){.n_columns = 1, .columns = later}, SHMF_E_UNSUPPORTED,
-                   "columns[0].dtype: columns of utf8");
+    assert_refused(&(struct shmf_frame_spec){.n_columns = 1, .columns = no_unit}, SHMF_E_INVAL,
+                   "details[0].type.unit");
     assert_refused(&(struct shmf_frame_spec){.n_rows = 2, .row_labels = broken}, SHMF_E_INVAL,
                    "row_labels: label 1 is not valid UTF-8");
     assert_refused(
