@@ -94,3 +94,12 @@ int shmfi_error_sys(struct shmf_error *err, int sys_errno, const char *format, .
     }
     return code;
 }
+
+int shmfi_check_reserved(const uint64_t *words, size_t count, const char *what,
+                         struct shmf_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (words[i])
+            return shmfi_error(err, SHMF_E_INVAL, "%s.reserved: must be zero", what);
+    return SHMF_OK;
+}

@@ -13,4 +13,8 @@ int shmfi_error(struct shmf_error *err, int code, const char *format, ...) SHMF_
 int shmfi_error_sys(struct shmf_error *err, int sys_errno, const char *format, ...)
     SHMF_PRINTF(3, 4);
 
+/* SHMF_E_INVAL unless all of a struct's reserved words are zero; `what` names the struct. */
+int shmfi_check_reserved(const uint64_t *words, size_t count, const char *what,
+                         struct shmf_error *err);
+
 #endif

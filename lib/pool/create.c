@@ -42,10 +42,7 @@ static int check_options(const struct shmf_pool_options *options, struct shmf_er
         if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
             return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
                                options->keep_fds[i]);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i])
-            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
-    return SHMF_OK;
+    return shmfi_check_reserved(options->reserved, 8, "options", err);
 }
 
 static void apply_options(struct shmf_pool *pool, const struct shmf_pool_options *options)

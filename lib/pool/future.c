@@ -153,10 +153,7 @@ static int check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task
     if (!(options->deadline_seconds >= 0 && options->deadline_seconds <= SHMFI_LONGEST_SECONDS))
         return shmfi_error(err, SHMF_E_INVAL, "options.deadline_seconds: not in 0..%lld",
                            (long long)SHMFI_LONGEST_SECONDS);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i])
-            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
-    return SHMF_OK;
+    return shmfi_check_reserved(options->reserved, 8, "options", err);
 }
 
 static struct shmf_future *make(struct shmf_pool *pool, shmf_task_fn fn,

@@ -8,20 +8,12 @@
 
 #include <string.h>
 
-static bool all_zero(const uint64_t *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (words[i])
-            return false;
-    return true;
-}
-
 static int check_tasks(const struct shmf_tasks *tasks, struct shmf_error *err)
 {
     if (!tasks)
         return shmfi_error(err, SHMF_E_INVAL, "tasks: NULL");
-    if (!all_zero(tasks->reserved, 4))
-        return shmfi_error(err, SHMF_E_INVAL, "tasks.reserved: must be zero");
+    if (shmfi_check_reserved(tasks->reserved, 4, "tasks", err))
+        return SHMF_E_INVAL;
     if (tasks->count < (tasks->next ? -1 : 0))
         return shmfi_error(err, SHMF_E_INVAL, "tasks.count: %lld", (long long)tasks->count);
     if (tasks->next && tasks->args)
@@ -43,8 +35,8 @@ static int check_tasks(const struct shmf_tasks *tasks, struct shmf_error *err)
 static int check_options(const struct shmf_pool *pool, const struct shmf_imap_options *options,
                          struct shmf_error *err)
 {
-    if (!all_zero(options->reserved, 8))
-        return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
+    if (shmfi_check_reserved(options->reserved, 8, "options", err))
+        return SHMF_E_INVAL;
     if (options->window < 0 || (uint32_t)options->window > pool->window)
         return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%u, the pool's",
                            options->window, pool->window);

@@ -161,19 +161,15 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_map_options *
     if (tasks->n_handles && !tasks->handles)
         return shmfi_error(err, SHMF_E_INVAL, "tasks.handles: NULL, but n_handles is %zu",
                            tasks->n_handles);
-    for (size_t i = 0; i < sizeof tasks->reserved / sizeof *tasks->reserved; i++)
-        if (tasks->reserved[i])
-            return shmfi_error(err, SHMF_E_INVAL, "tasks.reserved: must be zero");
+    if (shmfi_check_reserved(tasks->reserved, 4, "tasks", err))
+        return SHMF_E_INVAL;
     if (result_size && !results && tasks->count)
         return shmfi_error(err, SHMF_E_INVAL, "results: NULL");
     if (result_size && (uint64_t)tasks->count > PTRDIFF_MAX / result_size)
         return shmfi_error(err, SHMF_E_TOOBIG, "tasks.count x result_size");
     if (options->chunk < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.chunk: %lld", (long long)options->chunk);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i])
-            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
-    return SHMF_OK;
+    return shmfi_check_reserved(options->reserved, 8, "options", err);
 }
 
 /* All arguments in one segment, which every chunk names. */

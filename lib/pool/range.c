@@ -154,10 +154,7 @@ static int check(int64_t begin, int64_t end, shmf_range_fn fn,
     if (options->n_handles && !options->handles)
         return shmfi_error(err, SHMF_E_INVAL, "options.handles: NULL, but n_handles is %zu",
                            options->n_handles);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i])
-            return shmfi_error(err, SHMF_E_INVAL, "options.reserved: must be zero");
-    return SHMF_OK;
+    return shmfi_check_reserved(options->reserved, 8, "options", err);
 }
 
 int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
