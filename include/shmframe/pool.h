@@ -35,7 +35,8 @@ struct shmf_pool_options {
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context); /* runs in each new worker; nonzero: it exits */
     void *initializer_context; /* of the finalizer too */
-    void (*finalizer)(int worker, void *context); /* runs in a worker that ends by itself */
+    void (*finalizer)(int worker, void *context); /* runs in a worker that ends by itself, as idle
+                               ones do when the pool is freed, which waits for a second then */
     int64_t tasks_per_worker; /* a worker is replaced after so many tasks; 0: never */
     uint64_t reserved[8];   /* must be zero */
 };

@@ -23,6 +23,7 @@
 
 #define SOON_NS 1000000u
 #define GRACE_NS 20000000u   /* for idle workers, when the pool is freed */
+#define FINALIZER_NS 1000000000u /* more of it, if they have something to finish */
 #define POLL_MS 100         /* where there is no pidfd */
 #define TICK_NS 5000000u    /* how often deadlines are looked at */
 
@@ -78,7 +79,7 @@ static int timeout_ms(const struct shmfi_supervisor *self)
 {
     uint64_t now = shmfi_now(), soonest = UINT64_MAX;
     if (self->stopping)
-        soonest = self->stop_at;
+        soonest = now < self->stop_at ? self->stop_at : now + SOON_NS;
     for (uint32_t w = 0; w < self->pool->n_workers && !self->stopping; w++) {
         const struct shmfi_child *child = &self->children[w];
         if (!child->pid && !child->exit_unsent && child->next < soonest)
@@ -105,6 +106,17 @@ static void drain(int signals)
         continue;
 }
 
+/* Workers that are idle end by themselves, tasks are killed. */
+static void stop(struct shmfi_supervisor *self)
+{
+    uint64_t now = shmfi_now();
+    uint64_t last = self->stop_at + (self->setup->finalizer ? FINALIZER_NS : 0);
+    if (!shmfi_supervisor_any_alive(self) || now >= last)
+        shmfi_supervisor_end(self);
+    if (now >= self->stop_at)
+        shmfi_supervisor_kill_busy(self);
+}
+
 static _Noreturn void loop(struct shmfi_supervisor *self)
 {
     for (;;) {
@@ -121,8 +133,8 @@ static _Noreturn void loop(struct shmfi_supervisor *self)
         while (shmfi_supervisor_reap(self, WNOHANG))
             continue;
         shmfi_supervisor_end_tasks(self);
-        if (self->stopping && (!shmfi_supervisor_any_alive(self) || shmfi_now() >= self->stop_at))
-            shmfi_supervisor_end(self);
+        if (self->stopping)
+            stop(self);
     }
 }
 

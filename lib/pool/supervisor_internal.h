@@ -60,6 +60,9 @@ _Noreturn void shmfi_supervisor_end(struct shmfi_supervisor *self);
 /* Kills workers whose task is cancelled or has run longer than its deadline. */
 void shmfi_supervisor_end_tasks(struct shmfi_supervisor *self);
 
+/* Kills workers that run a task. */
+void shmfi_supervisor_kill_busy(const struct shmfi_supervisor *self);
+
 /* Asked to end that task of the worker: done with the next shmfi_supervisor_end_tasks. */
 void shmfi_supervisor_cancel(struct shmfi_supervisor *self, uint32_t worker, uint64_t ticket);
 

@@ -95,6 +95,13 @@ void shmfi_supervisor_end_tasks(struct shmfi_supervisor *self)
     }
 }
 
+void shmfi_supervisor_kill_busy(const struct shmfi_supervisor *self)
+{
+    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+        if (self->children[w].pid && current_of(self, w) != SHMFI_NO_TICKET)
+            shmfi_sys.kill(self->children[w].pid, SIGKILL);
+}
+
 void shmfi_supervisor_cancel(struct shmfi_supervisor *self, uint32_t worker, uint64_t ticket)
 {
     self->children[worker].cancel = ticket;
