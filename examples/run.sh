@@ -5,7 +5,7 @@
 # or to the directory given as the first argument.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-build=${1:-$here/../build-examples}
+build=${1:-$(dirname "$here")/build-examples}
 missing=
 # need COMMAND PACKAGE
 need() {
