@@ -9,6 +9,12 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+static bool under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
+
 static void use_a_pool(int workers, int count)
 {
     struct shmf_pool *pool = pool_of(workers);
@@ -213,7 +219,9 @@ static void test_workers_inherit_only_the_descriptors_that_were_named(void **sta
 static int print_its_index(struct shmf_task *task, void *context)
 {
     (void)context;
-    printf("[task %d]", (int)shmf_task_index(task));
+    char text[20]; /* as one piece: after setvbuf glibc may write each of printf's by itself */
+    snprintf(text, sizeof text, "[task %d]", (int)shmf_task_index(task));
+    fputs(text, stdout);
     return 0;
 }
 
@@ -247,6 +255,8 @@ static int count_in(const char *text, const char *part)
 static void test_what_was_printed_appears_once_whoever_printed_it(void **state)
 {
     (void)state;
+    if (under_valgrind())
+        skip(); /* it flushes buffers at the end of every process, however that ends */
     FILE *file = tmpfile();
     assert_non_null(file);
     assert_true(test_outcome_ok(test_in_child(print_without_flushing, file, 20)));
@@ -254,14 +264,14 @@ static void test_what_was_printed_appears_once_whoever_printed_it(void **state)
     rewind(file);
     size_t size = fread(text, 1, sizeof text - 1, file);
     fclose(file);
-    assert_int_equal(count_in(text, "[application]"), 1);
-    assert_int_equal(count_in(text, "[task "), 20);
+    bool right = size == 13 + 10 * 8 + 10 * 9 && count_in(text, "[application]") == 1;
     for (int i = 0; i < 20; i++) {
         char one[20];
         snprintf(one, sizeof one, "[task %d]", i);
-        assert_int_equal(count_in(text, one), 1);
+        right = right && count_in(text, one) == 1;
     }
-    assert_int_equal(size, 13 + 10 * 8 + 10 * 9);
+    if (!right)
+        fail_msg("%zu bytes: %s", size, text);
 }
 
 /* ---- threads ------------------------------------------------------------------------------ */
@@ -273,7 +283,7 @@ static void *hammer(void *stop)
     while (!atomic_load((atomic_int *)stop)) {
         int at = rand_r(&seed) % 64;
         free(held[at]);
-        held[at] = malloc((size_t)rand_r(&seed) % 20000);
+        held[at] = malloc((size_t)rand_r(&seed) % 20000 + 1);
         if (held[at])
             memset(held[at], at, 1);
     }
@@ -296,6 +306,11 @@ static int allocate(struct shmf_task *task, void *context)
 static void test_pools_are_made_while_other_threads_are_in_malloc(void **state)
 {
     (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip(); /* its allocator, unlike libc's, does not survive a fork with threads in it */
+#endif
+    if (under_valgrind())
+        skip(); /* in a child, what other threads held counts as leaked */
     atomic_int stop = 0;
     pthread_t threads[3];
     for (int i = 0; i < 3; i++)
