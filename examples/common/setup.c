@@ -109,35 +109,10 @@ int64_t minor_faults(int64_t pid)
     return next ? strtoll(next, NULL, 10) : -1;
 }
 
-static int return_seed(struct shmf_task *task, void *context)
-{
-    (void)context;
-    uint64_t seed = shmf_task_seed(task);
-    return shmf_task_return_bytes(task, &seed, sizeof seed);
-}
-
-/* Asks a pool without processes, whose tasks run right here when their results are asked for. */
 uint64_t *task_seeds(uint64_t seed, int64_t n_tasks)
 {
     uint64_t *seeds = need_memory((size_t)n_tasks * sizeof *seeds);
-    struct shmf_tasks tasks = {.count = n_tasks, .seed = seed};
-    struct shmf_result *result;
-    struct shmf_error err;
-    struct shmf_pool *pool =
-        shmf_pool_new(&(struct shmf_pool_options){.workers = SHMF_INLINE}, &err);
-    struct shmf_iter *iter = pool ? shmf_pool_imap(pool, return_seed, &tasks, NULL, &err) : NULL;
-    int rc = iter ? 0 : -1;
-    while (rc >= 0 && (rc = shmf_iter_next(iter, &result, &err)) > 0) {
-        const void *bytes = shmf_result_bytes(result, NULL);
-        if (bytes)
-            memcpy(&seeds[shmf_result_index(result)], bytes, sizeof *seeds);
-        shmf_result_free(result);
-    }
-    shmf_iter_free(iter);
-    shmf_pool_free(pool);
-    if (rc < 0) {
-        print_error("task_seeds", &err);
-        exit(EXIT_FAILURE);
-    }
+    for (int64_t task = 0; task < n_tasks; task++)
+        seeds[task] = shmf_task_seed_of(seed, task);
     return seeds;
 }

@@ -25,6 +25,10 @@ SHMF_API const void *shmf_task_arg(const struct shmf_task *task);    /* 16-byte 
 SHMF_API size_t shmf_task_arg_size(const struct shmf_task *task);
 SHMF_API int64_t shmf_task_index(const struct shmf_task *task);      /* 0, 1, 2, ... in input order */
 SHMF_API uint64_t shmf_task_seed(const struct shmf_task *task);      /* from the tasks' seed and index */
+
+/* That seed outside a task, to repeat one task's random numbers elsewhere. */
+SHMF_API uint64_t shmf_task_seed_of(uint64_t seed, int64_t index);
+
 SHMF_API int shmf_task_attempt(const struct shmf_task *task);        /* 1, or more after a worker's death */
 SHMF_API int shmf_task_worker(const struct shmf_task *task);         /* 0 .. workers-1; -1 inline */
 

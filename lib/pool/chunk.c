@@ -36,7 +36,7 @@ static int run_element(struct shmf_task *element, const struct shmfi_chunk *chun
                        uint8_t *out)
 {
     element->index = index;
-    element->seed = shmfi_task_seed_of(chunk->seed, index);
+    element->seed = shmf_task_seed_of(chunk->seed, index);
     element->error.code = SHMF_OK;
     element->size = 0;
     int rc = ((shmf_task_fn)(uintptr_t)chunk->function)(element,

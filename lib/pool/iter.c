@@ -53,7 +53,7 @@ static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
         .function = iter->function,
         .context = iter->tasks.context,
         .index = iter->submitted,
-        .seed = shmfi_task_seed_of(iter->tasks.seed, iter->submitted),
+        .seed = shmf_task_seed_of(iter->tasks.seed, iter->submitted),
         .shared = iter->shared,
         .deadline = iter->deadline,
     };

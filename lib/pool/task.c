@@ -57,7 +57,7 @@ struct shmf_handle shmf_task_handle(const struct shmf_task *task, size_t positio
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): neighbouring indexes get unrelated seeds. */
-uint64_t shmfi_task_seed_of(uint64_t seed, int64_t index)
+uint64_t shmf_task_seed_of(uint64_t seed, int64_t index)
 {
     uint64_t z = seed + ((uint64_t)index + 1) * UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

@@ -55,6 +55,4 @@ int shmfi_task_return_segment(struct shmf_task *task, struct shmfi_segment *segm
 /* Records an error of the library's own as the task's; returns its code. */
 int shmfi_task_error(struct shmf_task *task, const struct shmf_error *err);
 
-uint64_t shmfi_task_seed_of(uint64_t seed, int64_t index);
-
 #endif
