@@ -5,6 +5,7 @@
 
 #include <shmframe/array.h>
 #include <shmframe/base.h>
+#include <shmframe/builder.h>
 #include <shmframe/column.h>
 #include <shmframe/dtype.h>
 #include <shmframe/error.h>

@@ -9,20 +9,14 @@
 #include <stddef.h>
 #include <string.h>
 
-/* How large a column is. */
-struct column_size {
-    uint64_t bytes; /* of strings */
-    bool nullable;
-};
-
 /* What is known about a frame before it has memory. */
 struct plan {
     const struct shmf_frame_spec *spec;
-    const void *const *data;        /* of columns to be copied; or NULL */
-    const uint8_t *const *validity; /* the same */
+    const struct shmfi_frame_source *source;
     struct shmfi_label_source rows, columns;
-    struct column_size *sizes; /* n_columns; or NULL: none has nulls or strings */
-    uint64_t notes_offset;     /* zones and metadata lie behind it */
+    const struct shmfi_column_size *sizes; /* n_columns; or NULL: none has nulls or strings */
+    struct shmfi_column_size *measured;    /* the same, if they were measured here; to be freed */
+    uint64_t notes_offset;                 /* zones and metadata lie behind it */
     struct shmf_format_frame header;
 };
 
@@ -55,7 +49,9 @@ static const char *from_position(const void *context, uint64_t i, char buffer[SH
 static void choose_sources(struct plan *plan)
 {
     const struct shmf_frame_spec *spec = plan->spec;
-    plan->rows = (struct shmfi_label_source){from_strings, spec->row_labels};
+    plan->rows = plan->source->row_labels
+                     ? *plan->source->row_labels
+                     : (struct shmfi_label_source){from_strings, spec->row_labels};
     if (spec->columns)
         plan->columns = (struct shmfi_label_source){from_specs, spec->columns};
     else if (spec->column_labels)
@@ -70,21 +66,21 @@ static void choose_sources(struct plan *plan)
 static bool needs_sizes(const struct plan *plan)
 {
     const struct shmf_frame_spec *spec = plan->spec;
-    return spec->columns || spec->details || plan->validity ||
+    return spec->columns || spec->details || plan->source->validity ||
            shmfi_dtype_is_string((uint32_t)spec->dtype);
 }
 
-static int measure_column(const struct plan *plan, int64_t column, struct column_size *size,
+static int measure_column(const struct plan *plan, int64_t column, struct shmfi_column_size *size,
                           struct shmf_error *err)
 {
     const struct shmf_frame_spec *spec = plan->spec;
     enum shmf_dtype dtype = shmfi_frame_spec_dtype(spec, column);
-    const uint8_t *bitmap = plan->validity ? plan->validity[column] : NULL;
+    const uint8_t *bitmap = plan->source->validity ? plan->source->validity[column] : NULL;
     int64_t absent = 0;
     size->bytes = (uint64_t)shmfi_frame_spec_details(spec, column)->data_size;
-    if (plan->data && shmfi_dtype_is_string((uint32_t)dtype)) {
-        int rc = shmfi_texts_measure(plan->data[column], spec->n_rows, "data", column, &size->bytes,
-                                     &absent, err);
+    if (plan->source->data && shmfi_dtype_is_string((uint32_t)dtype)) {
+        int rc = shmfi_texts_measure(plan->source->data[column], spec->n_rows, "data", column,
+                                     &size->bytes, &absent, err);
         if (rc)
             return rc;
         if (dtype != SHMF_LARGE_UTF8 && size->bytes > INT32_MAX)
@@ -99,24 +95,26 @@ static int measure_column(const struct plan *plan, int64_t column, struct column
 
 static int measure_columns(struct plan *plan, struct shmf_error *err)
 {
-    if (!needs_sizes(plan))
+    plan->sizes = plan->source->sizes;
+    if (plan->sizes || !needs_sizes(plan))
         return SHMF_OK;
     int64_t n = plan->spec->n_columns;
-    plan->sizes = shmfi_sys.calloc((size_t)n + 1, sizeof plan->sizes[0]);
-    if (!plan->sizes)
+    plan->measured = shmfi_sys.calloc((size_t)n + 1, sizeof plan->measured[0]);
+    if (!plan->measured)
         return shmfi_error(err, SHMF_E_NOMEM, "sizes of %lld columns", (long long)n);
+    plan->sizes = plan->measured;
     int rc = SHMF_OK;
     for (int64_t c = 0; c < n && !rc; c++)
-        rc = measure_column(plan, c, &plan->sizes[c], err);
+        rc = measure_column(plan, c, &plan->measured[c], err);
     return rc;
 }
 
 static void lay_out_column(const struct plan *plan, struct shmfi_layout *layout, int64_t column,
                            struct shmf_format_column *descriptor)
 {
-    static const struct column_size plain;
+    static const struct shmfi_column_size plain;
     const struct shmf_frame_spec *spec = plan->spec;
-    const struct column_size *size = plan->sizes ? &plan->sizes[column] : &plain;
+    const struct shmfi_column_size *size = plan->sizes ? &plan->sizes[column] : &plain;
     shmfi_frame_spec_describe(spec, column, descriptor);
     shmfi_layout_typed(layout, size->nullable, (uint64_t)spec->n_rows, size->bytes,
                        spec->n_columns > 1, descriptor);
@@ -188,7 +186,7 @@ static int make_plan(struct plan *plan, struct shmf_error *err)
     h->n_columns = (uint64_t)spec->n_columns;
     h->column_size = sizeof(struct shmf_format_column);
     choose_sources(plan);
-    if (spec->row_labels) {
+    if (spec->row_labels || plan->source->row_labels) {
         h->row_labels = SHMF_ROWS_UTF8;
         rc = shmfi_labels_measure(&plan->rows, h->n_rows, "row_labels", &row_bytes, err);
     } else if (spec->row_numbers) {
@@ -327,18 +325,19 @@ static struct shmf_frame *create(struct plan *plan, struct shmf_error *err)
     return frame;
 }
 
-struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec, const void *const *data,
-                                      const uint8_t *const *validity, struct shmf_error *err)
+struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec,
+                                      const struct shmfi_frame_source *source,
+                                      struct shmf_error *err)
 {
-    struct plan plan = {.spec = spec, .data = data, .validity = validity};
+    struct plan plan = {.spec = spec, .source = source};
     if (shmfi_frame_check_spec(spec, err))
         return NULL;
     struct shmf_frame *frame = create(&plan, err);
-    shmfi_sys.free(plan.sizes);
+    shmfi_sys.free(plan.measured);
     return frame;
 }
 
 struct shmf_frame *shmf_frame_new(const struct shmf_frame_spec *spec, struct shmf_error *err)
 {
-    return shmfi_frame_create(spec, NULL, NULL, err);
+    return shmfi_frame_create(spec, &(struct shmfi_frame_source){0}, err);
 }

@@ -50,8 +50,9 @@ struct shmf_frame *shmf_frame_from_columns(const struct shmf_frame_spec *spec,
 {
     if (check_sources(spec, data, err))
         return NULL;
-    struct shmf_frame *frame =
-        shmfi_frame_create(spec, spec->n_rows > 0 ? data : NULL, validity, err);
+    const struct shmfi_frame_source source = {.data = spec->n_rows > 0 ? data : NULL,
+                                              .validity = validity};
+    struct shmf_frame *frame = shmfi_frame_create(spec, &source, err);
     if (!frame)
         return NULL;
     for (int64_t c = 0; spec->n_rows > 0 && c < spec->n_columns; c++)
@@ -162,7 +163,7 @@ struct shmf_frame *shmf_frame_from_matrix(const struct shmf_frame_spec *spec, co
         shmfi_error(err, SHMF_E_INVAL, "data: NULL");
         return NULL;
     }
-    struct shmf_frame *frame = shmfi_frame_create(spec, NULL, NULL, err);
+    struct shmf_frame *frame = shmfi_frame_create(spec, &(struct shmfi_frame_source){0}, err);
     if (!frame)
         return NULL;
     if (!empty) {

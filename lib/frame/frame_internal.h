@@ -65,12 +65,39 @@ struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame);
 /* Sets every pointer from `base`, `header` and `columns`. */
 void shmfi_frame_resolve(struct shmf_frame *frame);
 
-/* A frame in the building state, after `spec`. A column is nullable where the spec says so, or
- * where `validity` (may be NULL, as may its entries) has a null, or where one of the struct
- * shmf_text that `data` (may be NULL) has for columns of strings is none; these give the columns'
- * sizes too. The data themselves are not written. */
-struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec, const void *const *data,
-                                      const uint8_t *const *validity, struct shmf_error *err);
+/* How large a column is, beyond its number of rows. */
+struct shmfi_column_size {
+    uint64_t bytes; /* of strings */
+    bool nullable;
+};
+
+/* What a frame is to be made for; all may be NULL. A column is nullable where the spec says so, or
+ * where `validity` (as may its entries) has a null, or where one of the struct shmf_text that
+ * `data` has for columns of strings is none; these give the columns' sizes too. */
+struct shmfi_frame_source {
+    const void *const *data;
+    const uint8_t *const *validity;
+    const struct shmfi_column_size *sizes;       /* n_columns: known already */
+    const struct shmfi_label_source *row_labels; /* instead of the spec's */
+};
+
+/* A frame in the building state, after `spec`. The data themselves are not written. */
+struct shmf_frame *shmfi_frame_create(const struct shmf_frame_spec *spec,
+                                      const struct shmfi_frame_source *source,
+                                      struct shmf_error *err);
+
+/* The spec of a frame like another one, but for rows: columns, details and metadata. It points
+ * into that frame. */
+struct shmfi_spec {
+    struct shmf_frame_spec spec;
+    struct shmf_column_spec *columns;
+    struct shmf_column_details *details;
+    char *labels;             /* of the columns, terminated by NULs */
+    struct shmf_text *values; /* of dictionaries */
+    struct shmf_pair *pairs;
+};
+int shmfi_spec_of(const struct shmf_frame *frame, struct shmfi_spec *made, struct shmf_error *err);
+void shmfi_spec_free(struct shmfi_spec *spec);
 
 /* 0, or SHMF_E_INVAL, SHMF_E_TOOBIG, SHMF_E_UNSUPPORTED naming the field. */
 int shmfi_frame_check_spec(const struct shmf_frame_spec *spec, struct shmf_error *err);
