@@ -101,7 +101,8 @@ struct shmfi_line {
     _Atomic uint64_t mail;        /* messages that it sent over its socket */
     _Atomic uint64_t held;        /* bytes of its regions, those it is about to obtain included */
     _Atomic uint64_t wanted;      /* bytes that it waits for; 0: it does not */
-    _Atomic uint64_t current;     /* ticket that it runs, ~0: none; cleared before `done` grows, so
+    _Atomic uint64_t current;     /* ticket that it runs, ~0: none (the supervisor clears it before
+                                     it forks a successor); cleared before `done` grows, so
                                      that whoever sees it in a stopped worker may end that task */
     _Atomic uint64_t started;     /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
                                      that has a deadline; stored before `current` */

@@ -80,6 +80,9 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
     child->incarnation = ++self->incarnations;
     child->reason = 0;
     child->cancel = SHMFI_NO_TICKET;
+    /* What its predecessor ran when it died, perhaps past a deadline, is not the newcomer's task. */
+    atomic_store_explicit(&self->pool->board.lines[worker].current, SHMFI_NO_TICKET,
+                          memory_order_relaxed);
     pid_t pid = -1;
     if (shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNING, worker, 0, sockets[0])) {
         pid = shmfi_sys.fork();
