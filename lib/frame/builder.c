@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "dtype/dtype.h"
+#include "frame/runs.h"
 
 /* Whoever put the last bits made sure of room for the byte that they become. */
 void shmfi_bits_drain(struct shmfi_bits *bits, unsigned char *to)
@@ -153,19 +154,6 @@ int64_t shmf_builder_rows(const struct shmf_builder *builder)
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-/* Reads texts one after the other; from the beginning again when asked for the first. */
-struct reader {
-    const char *begin, *at;
-};
-
-static const char *next_text(const void *context, uint64_t i, char buffer[SHMFI_NUMBER_SIZE])
-{
-    struct reader *reader = *(struct reader *const *)context;
-    (void)buffer;
-    reader->at = i == 0 ? reader->begin : reader->at + strlen(reader->at) + 1;
-    return reader->at;
-}
-
 static int check_lengths(const struct shmf_builder *builder, int64_t n, struct shmf_error *err)
 {
     for (int64_t c = 0; c < builder->n_columns; c++)
@@ -208,8 +196,9 @@ static struct shmf_frame *create(struct shmf_builder *builder, struct shmf_frame
         return NULL;
     }
     shmfi_stream_drain(&labels->data, (unsigned char *)flat);
-    struct reader reader = {flat, flat}, *context = &reader;
-    const struct shmfi_label_source source = {next_text, &context};
+    struct shmfi_flat_texts texts = {flat, flat + labels->bytes, flat}, *context = &texts;
+    flat[labels->bytes] = '\0';
+    const struct shmfi_label_source source = {shmfi_flat_next, &context};
     if (builder->labels == SHMF_ROWS_INT64)
         spec->row_numbers = (const void *)flat;
     for (int64_t c = 0; c < builder->n_columns; c++)

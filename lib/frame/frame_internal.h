@@ -19,10 +19,11 @@ struct shmf_frame {
     struct shmf_format_frame header;
     const unsigned char *columns; /* descriptors, `column_size` bytes apart */
     uint64_t column_size;
-    struct shmf_format_column *copied; /* to be freed; or NULL; the dictionary table's copy follows */
+    struct shmf_format_column
+        *copied; /* to be freed; or NULL; the dictionary table's copy follows */
     const unsigned char *dictionaries; /* as `columns`, and `dictionary_size` bytes apart */
     uint64_t dictionary_size;
-    struct shmfi_labels row_labels;    /* n is 0 for a range */
+    struct shmfi_labels row_labels; /* n is 0 for a range */
     struct shmfi_labels column_labels;
     struct shmfi_index row_index;
     struct shmfi_index column_index;

@@ -1,5 +1,7 @@
 #include "frame/frame_internal.h"
 
+#include <shmframe/derive.h>
+
 #include <string.h>
 
 enum shmf_row_labels shmf_frame_row_labels(const struct shmf_frame *frame)
@@ -93,4 +95,36 @@ int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const char *label)
         return SHMF_E_INVAL;
     return shmfi_index_find_text(&frame->column_index, &frame->column_labels, label, strlen(label),
                                  NULL);
+}
+
+/* ---- batches ------------------------------------------------------------------------------ */
+
+int64_t shmf_frame_loc_texts(const struct shmf_frame *frame, const struct shmf_text *labels,
+                             int64_t n, int64_t *rows)
+{
+    int64_t found = 0;
+    if (!frame || n < 0 || (n > 0 && (!labels || !rows)))
+        return SHMF_E_INVAL;
+    if (frame->header.row_labels != SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    for (int64_t i = 0; i < n; i++) {
+        rows[i] = shmf_frame_loc_text(frame, labels[i], NULL);
+        found += rows[i] >= 0;
+    }
+    return found;
+}
+
+int64_t shmf_frame_loc_numbers(const struct shmf_frame *frame, const int64_t *labels, int64_t n,
+                               int64_t *rows)
+{
+    int64_t found = 0;
+    if (!frame || n < 0 || (n > 0 && (!labels || !rows)))
+        return SHMF_E_INVAL;
+    if (frame->header.row_labels == SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    for (int64_t i = 0; i < n; i++) {
+        rows[i] = shmf_frame_loc_number(frame, labels[i]);
+        found += rows[i] >= 0;
+    }
+    return found;
 }

@@ -11,6 +11,8 @@ VOCABULARY = {'base', 'error', 'dtype', 'handle', 'format'}
 
 # Public headers beside X.h that belong to module X.
 ALSO = {
+    # A frame has columns, is built row by row, and is made from others.
+    'frame': {'builder', 'column', 'derive'},
     # The pool makes tasks, results and futures; task/ fills them.
     'pool': {'future', 'map', 'progress', 'result', 'task'},
     'task': {'result', 'task'},
