@@ -340,6 +340,7 @@ static void test_a_pool_goes_on_when_its_neighbour_is_killed_or_freed(void **sta
         shmf_iter_free(iter);
         if (killed) {
             struct shmf_error err = {0};
+            assert_true(test_wait_named("shmf-w", 2, 5)); /* its workers went with it */
             struct shmf_result *result =
                 shmf_pool_apply(neighbour, return_pid, NULL, NULL, &err);
             assert_null(result);
