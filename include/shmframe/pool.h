@@ -7,7 +7,11 @@
  *
  * Thread safety: all functions on one pool may be called from any thread of the process that
  * created it. Fork: a pool belongs to that process; in a forked child every call is refused with
- * SHMF_E_WRONG_PROCESS, and shmf_pool_free only forgets the child's copy. */
+ * SHMF_E_WRONG_PROCESS, and shmf_pool_free only forgets the child's copy. A task may have a pool of
+ * its own (tested three deep); say how many workers, the default would be as many again.
+ * Threads of the application that run while a pool is made do not exist in its workers, and locks
+ * that they held stay locked there, but for those of malloc and of this library: make pools before
+ * threads, or let tasks keep away from what such threads use. */
 #ifndef SHMFRAME_POOL_H
 #define SHMFRAME_POOL_H
 
@@ -43,7 +47,9 @@ struct shmf_pool_options {
 
 /* Forks supervisor and workers; returns when they exist. Workers inherit the application's memory
  * as it is now, copy-on-write: functions, globals, plain data; frames and arrays stay shared, but
- * become read-only there. `options` may be NULL.
+ * become read-only there. Tasks run on a copy of the calling thread's stack, with its size. What a
+ * compiler kept in registers was not in memory at the fork: data for tasks should be static, on the
+ * heap, or passed as arguments. `options` may be NULL.
  * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
 SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
                                          struct shmf_error *err);
@@ -56,7 +62,8 @@ SHMF_API int shmf_pool_close(struct shmf_pool *pool);
 SHMF_API int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *err);
 
 /* Ends the pool: running tasks are killed, processes are gone when it returns. Iterators and
- * results stay valid objects: iterators end with SHMF_E_CLOSED, results stay readable. */
+ * results stay valid objects: iterators end with SHMF_E_CLOSED, results stay readable. Threads that
+ * wait in a call on the pool come back with SHMF_E_CLOSED; none may begin a new one. */
 SHMF_API void shmf_pool_free(struct shmf_pool *pool);
 
 SHMF_API int shmf_pool_workers(const struct shmf_pool *pool); /* 0 when inline */
@@ -92,7 +99,8 @@ struct shmf_tasks {
     int64_t count;                      /* of tasks; with `next`, -1: unknown (no total to show) */
     const void *args;                   /* may be NULL when arg_size is 0 */
     size_t arg_size;
-    int (*next)(struct shmf_task_input *input, void *user); /* 1: one more, 0: no more, < 0: error */
+    int (*next)(struct shmf_task_input *input, void *user); /* 1: one more, 0: no more, < 0: error;
+                                           must not call functions of the same pool */
     void *user;
     const struct shmf_handle *handles;  /* given to every task: shmf_task_frame(task, 0), ... */
     size_t n_handles;
@@ -111,7 +119,8 @@ struct shmf_imap_options {
                              this many attempts in all */
     double deadline_seconds; /* > 0: a task that runs longer is ended with its worker, and fails
                                 with SHMF_E_TIMEOUT (not in an inline pool) */
-    const char *progress; /* title of a progress bar on stderr (only on a terminal); NULL: none */
+    const char *progress; /* title of a progress bar on stderr (only on a terminal); NULL: none;
+                             kept until the iterator is freed */
     int progress_always;  /* nonzero: print the bar even when stderr is no terminal */
     shmf_progress_fn progress_fn; /* called as results complete, at most ten times a second and
                                      at the end */
