@@ -157,7 +157,7 @@ static int fork_supervisor(struct shmf_pool *pool, struct shmfi_setup *setup,
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &setup->mask);
-    int rc = shmfi_fork_detached();
+    int rc = shmfi_fork_detached(SHMFI_SUPERVISOR_NAME);
     if (rc == 0)
         shmfi_supervise(pool, setup);
     pthread_sigmask(SIG_SETMASK, &setup->mask, NULL);

@@ -13,6 +13,7 @@
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 #endif
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,8 +71,9 @@ static void register_rseq(void)
 #endif
 
 /* In the intermediate: returns (twice removed from the caller) only in the supervisor. */
-static __attribute__((noinline)) void fork_and_end(void)
+static __attribute__((noinline)) void fork_and_end(const char *name)
 {
+    shmfi_sys.prctl(PR_SET_NAME, (unsigned long)name); /* its own; what it forks inherits it */
     pid_t supervisor = shmfi_sys.fork();
     if (supervisor == 0)
         return;
@@ -80,11 +82,11 @@ static __attribute__((noinline)) void fork_and_end(void)
     __builtin_unreachable();
 }
 
-int __attribute__((noinline)) shmfi_fork_detached(void)
+int __attribute__((noinline)) shmfi_fork_detached(const char *name)
 {
     long intermediate = clone_like_vfork();
     if (intermediate == 0) {
-        fork_and_end();
+        fork_and_end(name);
         register_rseq();
         return 0;
     }

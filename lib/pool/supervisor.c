@@ -194,7 +194,6 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
 {
     struct shmfi_supervisor self = {.pool = pool, .setup = setup, .pid = getpid()};
     setpgid(0, 0);
-    shmfi_sys.prctl(PR_SET_NAME, (unsigned long)SHMFI_SUPERVISOR_NAME);
     shmfi_sys.prctl(PR_SET_CHILD_SUBREAPER, 1);
     reset_handlers(&self);
     shmfi_forget_output();

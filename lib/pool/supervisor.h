@@ -21,8 +21,10 @@ struct shmfi_setup {
     int threads;      /* cap for OpenMP and BLAS in workers */
 };
 
-/* Runs in the process that shmfi_fork_detached made, on its copy of the application's pool. All
- * signals are blocked. */
+#define SHMFI_SUPERVISOR_NAME "shmf-super"
+
+/* Runs in the process that shmfi_fork_detached made, with that name, on its copy of the
+ * application's pool. All signals are blocked. */
 _Noreturn void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup);
 
 /* Is the application dead? Asks once, does not wait. */

@@ -4,8 +4,6 @@
 
 #include "pool/supervisor.h"
 
-#define SHMFI_SUPERVISOR_NAME "shmf-super"
-
 struct shmfi_child {
     pid_t pid;         /* 0: none */
     uint32_t incarnation;

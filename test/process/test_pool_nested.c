@@ -100,7 +100,10 @@ static void test_a_worker_that_dies_costs_its_own_task_at_whatever_depth(void **
         for (int i = 0; i < 3; i++) {
             struct shmf_result *result = next_any(iter);
             lost += shmf_result_status(result) == SHMF_E_WORKER_DIED;
-            assert_true(shmf_result_failure(result) || shmf_result_double(result) == 9);
+            const struct shmf_failure *failure = shmf_result_failure(result);
+            if (failure && failure->code != SHMF_E_WORKER_DIED)
+                fail_msg("%s: %s", shmf_status_name(failure->code), failure->message);
+            assert_true(failure || shmf_result_double(result) == 9);
             shmf_result_free(result);
         }
         assert_int_equal(lost, 1);
