@@ -33,6 +33,9 @@ if(NOT SHMFRAME_SANITIZE)
   shmframe_test(process.steady_state TIMEOUT 120 PROCESSORS 2 LABELS process
     COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/process/steady_state.py
     $<TARGET_FILE:outer_product>)
+  shmframe_test(process.core_size TIMEOUT 60 PROCESSORS 2 LABELS process
+    COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/process/core_size.py
+    $<TARGET_FILE:outer_product>)
 endif()
 
 # The convolution against scipy.ndimage.convolve, on the same bytes.
@@ -44,5 +47,6 @@ if(SHMFRAME_LANE)
 endif()
 set_tests_properties(${lane}numeric.convolve_as_scipy PROPERTIES SKIP_RETURN_CODE 77)
 if(NOT SHMFRAME_SANITIZE)
-  set_tests_properties(${lane}process.steady_state PROPERTIES SKIP_RETURN_CODE 77)
+  set_tests_properties(${lane}process.steady_state ${lane}process.core_size
+    PROPERTIES SKIP_RETURN_CODE 77)
 endif()
