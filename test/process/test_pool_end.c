@@ -249,10 +249,8 @@ static void test_freeing_a_pool_waits_for_the_finalizers_of_idle_workers(void **
     (void)state;
     struct lives *lives = shared_memory(sizeof *lives);
     struct signals *signals = new_signals();
-    struct shmf_pool_options how = {.workers = 3,
-                                    .initializer = begin,
-                                    .initializer_context = lives,
-                                    .finalizer = end_slowly};
+    struct shmf_pool_options how = {
+        .workers = 3, .initializer = begin, .initializer_context = lives, .finalizer = end_slowly};
     struct shmf_pool *pool = pool_with(&how);
     struct shmf_future *running = submit(pool, wait_for_go, signals);
     await_count(&signals->started, 1);

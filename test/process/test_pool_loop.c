@@ -10,7 +10,7 @@
 
 /* What a loop saw. */
 struct loop {
-    int done;       /* calls of done_fn */
+    int done; /* calls of done_fn */
     int failed;
     long turns;     /* returns of poll */
     bool timed_out; /* nothing came for long */
@@ -267,8 +267,7 @@ static void test_one_epoll_serves_several_pools(void **state)
 static int allocate_twice(struct shmf_task *task, void *context)
 {
     size_t half = *(size_t *)context;
-    struct shmf_array *first =
-        shmf_task_new_array(task, SHMF_UINT8, 1, (int64_t[]){(int64_t)half});
+    struct shmf_array *first = shmf_task_new_array(task, SHMF_UINT8, 1, (int64_t[]){(int64_t)half});
     usleep(20000); /* until the others have their first halves as well */
     struct shmf_array *second =
         first ? shmf_task_new_array(task, SHMF_UINT8, 1, (int64_t[]){(int64_t)half}) : NULL;
@@ -293,8 +292,7 @@ static void test_workers_that_all_want_memory_go_on_one_after_the_other(void **s
     struct shmf_pool *pool = pool_with(&how);
     struct loop loop = {0};
     struct shmf_future *futures[count];
-    struct shmf_submit_options options = {
-        .context = &half, .done_fn = free_result, .user = &loop};
+    struct shmf_submit_options options = {.context = &half, .done_fn = free_result, .user = &loop};
     for (int i = 0; i < count; i++)
         futures[i] = submit_with(pool, allocate_twice, NULL, &options);
     turn_until(pool, &loop, count);

@@ -164,9 +164,9 @@ static void test_results_of_any_size_come_back(void **state)
         struct shmf_pool *pool = pool_of_state(state); /* it inherits `size` */
         uint8_t *results = malloc(count * size);
         struct shmf_tasks tasks = {.count = count, .context = &size};
-        assert_int_equal(shmf_pool_map(pool, return_pattern_of_index, &tasks, NULL, results, size,
-                                       NULL, NULL),
-                         SHMF_OK);
+        assert_int_equal(
+            shmf_pool_map(pool, return_pattern_of_index, &tasks, NULL, results, size, NULL, NULL),
+            SHMF_OK);
         for (size_t i = 0; i < count; i++)
             assert_true(test_differs(results + i * size, size, i) < 0);
         free(results);
@@ -251,18 +251,18 @@ static void test_elements_that_fail_have_their_status_and_stop_no_other(void **s
         struct shmf_error err = {0};
         for (int i = 0; i < count; i++)
             results[i] = -7;
-        assert_int_equal(shmf_pool_map(pool, fail_if_17_divides, &tasks, &options, results, 8,
-                                       statuses, &err),
-                         SHMF_E_RANGE);
+        assert_int_equal(
+            shmf_pool_map(pool, fail_if_17_divides, &tasks, &options, results, 8, statuses, &err),
+            SHMF_E_RANGE);
         assert_int_equal(err.code, SHMF_E_RANGE);
         assert_string_equal(err.message, "element 3: 3 is one of those");
         for (int i = 0; i < count; i++) {
             assert_int_equal(statuses[i], i % 17 == 3 ? SHMF_E_RANGE : SHMF_OK);
             assert_true(results[i] == (i % 17 == 3 ? -7 : i)); /* bytes are not touched */
         }
-        assert_int_equal(shmf_pool_map(pool, fail_if_17_divides, &tasks, &options, results, 8, NULL,
-                                       NULL),
-                         SHMF_E_RANGE);
+        assert_int_equal(
+            shmf_pool_map(pool, fail_if_17_divides, &tasks, &options, results, 8, NULL, NULL),
+            SHMF_E_RANGE);
     }
     shmf_pool_free(pool);
 }
@@ -365,13 +365,11 @@ static void assert_refused(struct shmf_pool *pool, shmf_task_fn fn, const struct
                            const char *what)
 {
     struct shmf_error err = {0};
-    assert_int_equal(shmf_pool_map(pool, fn, tasks, options, results, 8, NULL, &err),
-                     SHMF_E_INVAL);
+    assert_int_equal(shmf_pool_map(pool, fn, tasks, options, results, 8, NULL, &err), SHMF_E_INVAL);
     assert_int_equal(err.code, SHMF_E_INVAL);
     if (!strstr(err.message, what))
         fail_msg("'%s' does not name %s", err.message, what);
-    assert_int_equal(shmf_pool_map(pool, fn, tasks, options, results, 8, NULL, NULL),
-                     SHMF_E_INVAL);
+    assert_int_equal(shmf_pool_map(pool, fn, tasks, options, results, 8, NULL, NULL), SHMF_E_INVAL);
 }
 
 static int no_more(struct shmf_task_input *input, void *user)

@@ -9,10 +9,10 @@ enum { DEPTH = 3, WIDTH = 2, SIZE = 10000 };
 
 /* What processes of all depths tell each other. */
 struct tree {
-    atomic_int leaves;       /* tasks that run at the lowest level */
-    atomic_int hold;         /* leaves wait while it is set */
-    atomic_int pid[DEPTH];   /* of one worker of each depth */
-    int kill_at;             /* a worker of this depth ends itself; 0: none */
+    atomic_int leaves;     /* tasks that run at the lowest level */
+    atomic_int hold;       /* leaves wait while it is set */
+    atomic_int pid[DEPTH]; /* of one worker of each depth */
+    int kill_at;           /* a worker of this depth ends itself; 0: none */
     atomic_int killed;
 };
 
@@ -310,8 +310,7 @@ static void test_results_of_one_pool_are_inputs_of_another(void **state)
     for (int round = 0; round < 50; round++) {
         struct shmf_future *made = submit(first, make_first, NULL);
         assert_int_equal(status_of(made), SHMF_OK);
-        struct shmf_handle handle =
-            shmf_array_handle(shmf_result_array(shmf_future_result(made)));
+        struct shmf_handle handle = shmf_array_handle(shmf_result_array(shmf_future_result(made)));
         struct shmf_task_input input = {.handles = &handle, .n_handles = 1};
         struct shmf_future *passed = submit_with(second, pass_on, &input, NULL);
         shmf_future_free(made); /* the task keeps it */
@@ -344,8 +343,7 @@ static void test_a_pool_goes_on_when_its_neighbour_is_killed_or_freed(void **sta
         if (killed) {
             struct shmf_error err = {0};
             assert_true(test_wait_named("shmf-w", 2, 5)); /* its workers went with it */
-            struct shmf_result *result =
-                shmf_pool_apply(neighbour, return_pid, NULL, NULL, &err);
+            struct shmf_result *result = shmf_pool_apply(neighbour, return_pid, NULL, NULL, &err);
             assert_null(result);
             assert_int_equal(err.code, SHMF_E_POOL_BROKEN);
             shmf_pool_free(neighbour);

@@ -5,11 +5,11 @@
 #include <fcntl.h>
 
 enum phase {
-    BEFORE_INPUT,  /* the task has begun */
-    WITH_INPUT,    /* it has opened what it was given */
-    WITH_RESULT,   /* it has allocated its result */
-    HALF_WRITTEN,  /* ... and written the first half */
-    RETURNED,      /* it has said what it returns, and goes on */
+    BEFORE_INPUT, /* the task has begun */
+    WITH_INPUT,   /* it has opened what it was given */
+    WITH_RESULT,  /* it has allocated its result */
+    HALF_WRITTEN, /* ... and written the first half */
+    RETURNED,     /* it has said what it returns, and goes on */
     IN_TASK_PHASES,
     INITIALIZING = IN_TASK_PHASES,
     FINALIZING,
@@ -127,8 +127,7 @@ static int run_tasks(struct shmf_pool *pool, struct plan *plan, int attempts)
 {
     struct shmf_array *input = patterned_array(INPUT, 9);
     struct shmf_handle handle = shmf_array_handle(input);
-    struct shmf_tasks tasks = {
-        .count = COUNT, .context = plan, .handles = &handle, .n_handles = 1};
+    struct shmf_tasks tasks = {.count = COUNT, .context = plan, .handles = &handle, .n_handles = 1};
     struct shmf_imap_options options = {.attempts = attempts};
     struct shmf_iter *iter = map(pool, in_all_phases, &tasks, &options);
     shmf_array_free(input);
@@ -219,8 +218,7 @@ static void test_a_task_that_hangs_in_any_phase_is_ended_by_its_deadline(void **
     }
 }
 
-static void test_a_worker_that_ends_before_its_first_or_after_its_last_task_costs_none(
-    void **state)
+static void test_a_worker_that_ends_before_its_first_or_after_its_last_task_costs_none(void **state)
 {
     (void)state;
     for (int phase = INITIALIZING; phase <= FINALIZING; phase++)

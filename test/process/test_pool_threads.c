@@ -223,8 +223,7 @@ static const char *wait_until_cancelled(int thread, void *context)
 {
     struct meeting *meeting = context;
     struct shmf_submit_options options = {.context = meeting->signals};
-    struct shmf_future *future =
-        shmf_pool_submit(meeting->pool, wait_for_go, NULL, &options, NULL);
+    struct shmf_future *future = shmf_pool_submit(meeting->pool, wait_for_go, NULL, &options, NULL);
     if (!future)
         return "refused";
     if (thread % 2) { /* waits for a while at a time and then cancels its own */

@@ -52,8 +52,9 @@ static void test_what_does_not_exist_or_exists_no_more_cannot_be_opened(void **s
 {
     (void)state;
     struct shmf_error err = {0};
-    struct shmf_handle nothing = {0}, never = {.region = 7, .length = 4096, .generation = 1,
-                                               .kind = SHMF_KIND_ARRAY};
+    struct shmf_handle nothing = {0},
+                       never = {
+                           .region = 7, .length = 4096, .generation = 1, .kind = SHMF_KIND_ARRAY};
     assert_int_not_equal(open_somehow(nothing, &err), SHMF_OK);
     assert_int_equal(open_somehow(never, &err), SHMF_E_STALE);
     struct shmf_array *array = patterned_array(5000, 1);
@@ -108,8 +109,8 @@ static int compare_with_seed(struct shmf_task *task, void *context)
 {
     (void)context;
     const struct shmf_array *array = shmf_task_array(task, 0);
-    return array ? shmf_task_return_double(
-                       task, is_patterned(array, 5000, (uint64_t)number_arg(task)))
+    return array ? shmf_task_return_double(task,
+                                           is_patterned(array, 5000, (uint64_t)number_arg(task)))
                  : SHMF_E_TASK;
 }
 
@@ -291,8 +292,8 @@ static void test_an_application_that_ends_without_freeing_anything_prints_nothin
 static struct shmf_frame *three_rows(int64_t rows)
 {
     static const char *const labels[] = {"a", "b", "c"};
-    struct shmf_frame_spec spec = {.n_rows = rows, .n_columns = 2, .dtype = SHMF_FLOAT64,
-                                   .row_labels = rows ? labels : NULL};
+    struct shmf_frame_spec spec = {
+        .n_rows = rows, .n_columns = 2, .dtype = SHMF_FLOAT64, .row_labels = rows ? labels : NULL};
     static const double values[2][3] = {{1, 2, 3}, {4, 5, 6}};
     return shmf_frame_from_columns(&spec, (const void *[]){values[0], values[1]}, NULL, NULL);
 }
@@ -349,9 +350,9 @@ static int count_rows(struct shmf_task *task, void *context)
     const struct shmf_array *array = shmf_task_array(task, 1);
     if (!frame || !array)
         return SHMF_E_TASK;
-    return shmf_task_return_double(task, (double)(shmf_frame_rows(frame) +
-                                                  10 * shmf_array_size(array) +
-                                                  100 * shmf_frame_columns(frame)));
+    return shmf_task_return_double(task,
+                                   (double)(shmf_frame_rows(frame) + 10 * shmf_array_size(array) +
+                                            100 * shmf_frame_columns(frame)));
 }
 
 static void test_empty_objects_are_valid_and_travel(void **state)
@@ -392,8 +393,8 @@ static size_t random_size(uint64_t *random)
     return 1 + (size_t)((*random >> 33) % (UINT64_C(1) << (4 + (*random >> 20) % 16)));
 }
 
-static void test_objects_made_and_freed_at_random_never_overlap_and_all_memory_comes_back(
-    void **state)
+static void
+test_objects_made_and_freed_at_random_never_overlap_and_all_memory_comes_back(void **state)
 {
     (void)state;
     enum { most = 100 };
@@ -419,7 +420,8 @@ static void test_objects_made_and_freed_at_random_never_overlap_and_all_memory_c
     shmf_memory_get_stats(&stats);
     assert_int_equal(stats.used_bytes + stats.cached_bytes, stats.reserved_bytes);
     for (int i = 0; i < most; i++) {
-        assert_true(!pieces[i].array || is_patterned(pieces[i].array, pieces[i].size, pieces[i].seed));
+        assert_true(!pieces[i].array ||
+                    is_patterned(pieces[i].array, pieces[i].size, pieces[i].seed));
         shmf_array_free(pieces[i].array);
     }
     shmf_memory_get_stats(&stats);
@@ -448,8 +450,7 @@ int main(void)
         test_case(test_a_copy_is_independent_of_its_original),
         test_with_workers(test_empty_objects_are_valid_and_travel),
         test_inline(test_empty_objects_are_valid_and_travel),
-        test_case(
-            test_objects_made_and_freed_at_random_never_overlap_and_all_memory_comes_back),
+        test_case(test_objects_made_and_freed_at_random_never_overlap_and_all_memory_comes_back),
     };
     test_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
