@@ -64,6 +64,7 @@ struct shmf_column {
     const uint8_t *validity; /* bit r set: row r is not null; NULL when there are no nulls */
     const void *offsets;     /* strings: n_rows + 1 int32, of large_utf8 int64; else NULL */
     int64_t data_size;       /* bytes at `data` */
+    int bit_offset;          /* of a slice: row r is bit r + this in validity and SHMF_BOOL */
 };
 
 /* ---- types and cells ---------------------------------------------------------------------- */

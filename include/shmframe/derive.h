@@ -1,13 +1,30 @@
-/* libshmframe: frames from frames: rows taken, frames put one below the other, compared, described.
+/* libshmframe: frames from frames: slices, rows taken, frames put one below the other, compared,
+ * described.
  *
- * What is made is a new finished frame that the caller owns; the frames that it is made from are
- * only read. Thread safety: as for reading frames. */
+ * What is made is a finished frame that the caller owns; the frames that it is made from are only
+ * read, and may be freed before it. Thread safety: as for reading frames. */
 #ifndef SHMFRAME_DERIVE_H
 #define SHMFRAME_DERIVE_H
 
 #include <shmframe/frame.h>
 
 SHMF_BEGIN_DECLS
+
+/* Rows `first` to first + count - 1, without copying them; the cost depends on the columns (and on
+ * the rows of those with nulls, which are counted). It is read like any frame, keeps the memory of
+ * the whole alive, and has no handle: a task is given the whole, and the rows as its argument.
+ * Elements are aligned to their size only; see bit_offset in struct shmf_column. Looking up a label
+ * that several rows of the whole bear reads the slice's labels. A whole that was opened
+ * copy-on-write or as a private copy must not be written meanwhile. SHMF_E_RANGE: no such rows.
+ * SHMF_E_ACCESS: the frame is not finished. SHMF_E_NOMEM. */
+SHMF_API struct shmf_frame *shmf_frame_slice(const struct shmf_frame *frame, int64_t first,
+                                             int64_t count, struct shmf_error *err);
+
+/* The columns at these positions, in this order, as often as they are named, without copying them;
+ * otherwise as for slices. */
+SHMF_API struct shmf_frame *shmf_frame_select(const struct shmf_frame *frame,
+                                              const int64_t *columns, int64_t n,
+                                              struct shmf_error *err);
 
 /* The rows with these numbers, in this order, as often as they are named; labels come along (those
  * of a range become numbers). SHMF_E_RANGE names a row that is not there. SHMF_E_CORRUPT: strings

@@ -47,7 +47,7 @@ int shmf_frame_is_null(const struct shmf_frame *frame, int64_t row, int64_t colu
     if (rc)
         return rc;
     const uint8_t *validity = shmfi_frame_validity(frame, shmfi_frame_descriptor(frame, column));
-    return validity && !shmfi_bit(validity, row);
+    return validity && !shmfi_row_bit(frame, validity, row);
 }
 
 const void *shmfi_frame_element(const struct shmf_frame *frame, int64_t row, int64_t position,
@@ -56,11 +56,11 @@ const void *shmfi_frame_element(const struct shmf_frame *frame, int64_t row, int
     const struct shmf_format_column *column = shmfi_frame_descriptor(frame, position);
     const unsigned char *data = frame->base + column->data_offset;
     const uint8_t *validity = shmfi_frame_validity(frame, column);
-    if (shmfi_dtype_is_string(column->dtype) || (validity && !shmfi_bit(validity, row)))
+    if (shmfi_dtype_is_string(column->dtype) || (validity && !shmfi_row_bit(frame, validity, row)))
         return NULL;
     if (column->dtype != SHMF_BOOL)
         return data + (uint64_t)row * shmfi_format_width(column);
-    *boolean = shmfi_bit(data, row);
+    *boolean = shmfi_row_bit(frame, data, row);
     return boolean;
 }
 

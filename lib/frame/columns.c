@@ -45,6 +45,7 @@ int shmf_frame_column(const struct shmf_frame *frame, int64_t position, struct s
         .validity = shmfi_frame_validity(frame, descriptor),
         .offsets = descriptor->offsets_offset ? frame->base + descriptor->offsets_offset : NULL,
         .data_size = (int64_t)descriptor->data_size,
+        .bit_offset = (int)frame->bit_shift,
     };
     return SHMF_OK;
 }

@@ -19,14 +19,19 @@ struct shmf_frame {
     struct shmf_format_frame header;
     const unsigned char *columns; /* descriptors, `column_size` bytes apart */
     uint64_t column_size;
-    struct shmf_format_column
-        *copied; /* to be freed; or NULL; the dictionary table's copy follows */
+    struct shmf_format_column *copied; /* to be freed; or NULL; dictionaries' copies follow */
     const unsigned char *dictionaries; /* as `columns`, and `dictionary_size` bytes apart */
     uint64_t dictionary_size;
-    struct shmfi_labels row_labels; /* n is 0 for a range */
+    struct shmfi_labels row_labels;   /* n is 0 for a range */
+    struct shmfi_labels indexed_rows; /* those that row_index was made of: the same, but in views */
     struct shmfi_labels column_labels;
     struct shmfi_index row_index;
     struct shmfi_index column_index;
+    const int64_t *selected; /* of a view: the columns' positions in the whole, in `copied`; or NULL:
+                                the same */
+    int64_t first_row;       /* of a view: the first row's position in the whole */
+    int64_t bit_shift; /* bit r + this of bitmaps and booleans is row r's; below 8; 0 but in views */
+    bool is_view;      /* rows and columns of another frame, the whole, whose segment it shares */
     bool building;   /* not finished yet, and ours */
     bool writable;   /* finished, but opened copy-on-write or as a private copy */
     bool nulls_open; /* validity was handed out for writing since nulls were counted; atomic */
@@ -178,11 +183,22 @@ static inline uint64_t shmfi_column_begin(const struct shmf_format_column *colum
 const uint8_t *shmfi_frame_validity(const struct shmf_frame *frame,
                                     const struct shmf_format_column *column);
 
+/* What lookups in the whole frame found, as positions in this one: itself, but in views. `*count` is
+ * how many rows bear the label, here, too. SHMF_E_NOTFOUND. */
+int64_t shmfi_view_row(const struct shmf_frame *frame, int64_t row, int64_t *count);
+int64_t shmfi_view_column(const struct shmf_frame *frame, int64_t column);
+
 /* ---- bitmaps; bit i is bit i % 8 of byte i / 8 ---------------------------------------------- */
 
 static inline bool shmfi_bit(const uint8_t *bitmap, int64_t i)
 {
     return bitmap[i / 8] >> (i % 8) & 1;
+}
+
+/* The bit of a row in a bitmap of this frame, or in its booleans. */
+static inline bool shmfi_row_bit(const struct shmf_frame *frame, const uint8_t *bitmap, int64_t row)
+{
+    return shmfi_bit(bitmap, row + frame->bit_shift);
 }
 
 /* How many of the first n bits are set; reads no byte behind them. */

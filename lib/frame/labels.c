@@ -20,7 +20,10 @@ static struct shmf_text text_at(const struct shmfi_strings *strings, int64_t pos
 
 struct shmf_text shmf_frame_column_label(const struct shmf_frame *frame, int64_t column)
 {
-    return frame ? text_at(&frame->column_labels.strings, column) : (struct shmf_text){NULL, 0};
+    if (!frame || column < 0 || column >= (int64_t)frame->header.n_columns)
+        return (struct shmf_text){NULL, 0};
+    return text_at(&frame->column_labels.strings,
+                   frame->selected ? frame->selected[column] : column);
 }
 
 struct shmf_text shmf_frame_row_text(const struct shmf_frame *frame, int64_t row)
@@ -56,8 +59,12 @@ int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text lab
         return SHMF_E_INVAL;
     if (frame->header.row_labels != SHMF_ROWS_UTF8)
         return SHMF_E_DTYPE;
-    return shmfi_index_find_text(&frame->row_index, &frame->row_labels, label.data,
-                                 (uint64_t)label.size, count);
+    int64_t all, row = shmfi_index_find_text(&frame->row_index, &frame->indexed_rows, label.data,
+                                             (uint64_t)label.size, &all);
+    row = shmfi_view_row(frame, row, &all);
+    if (count && row >= 0)
+        *count = all;
+    return row;
 }
 
 int64_t shmf_frame_loc(const struct shmf_frame *frame, const char *label)
@@ -86,15 +93,18 @@ int64_t shmf_frame_loc_number(const struct shmf_frame *frame, int64_t number)
         return SHMF_E_DTYPE;
     if (frame->header.row_labels == SHMF_ROWS_RANGE)
         return loc_in_range(&frame->header, number);
-    return shmfi_index_find_number(&frame->row_index, &frame->row_labels, number, NULL);
+    int64_t all, row =
+        shmfi_index_find_number(&frame->row_index, &frame->indexed_rows, number, &all);
+    return shmfi_view_row(frame, row, &all);
 }
 
 int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const char *label)
 {
     if (!frame || !label)
         return SHMF_E_INVAL;
-    return shmfi_index_find_text(&frame->column_index, &frame->column_labels, label, strlen(label),
-                                 NULL);
+    int64_t column = shmfi_index_find_text(&frame->column_index, &frame->column_labels, label,
+                                           strlen(label), NULL);
+    return shmfi_view_column(frame, column);
 }
 
 /* ---- batches ------------------------------------------------------------------------------ */

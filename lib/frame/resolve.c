@@ -25,6 +25,7 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
         frame->row_labels.numbers = (const void *)(base + h->row_label.data_offset);
     else
         frame->row_labels.strings = shmfi_strings_resolve(base, &h->row_label, h->n_rows);
+    frame->indexed_rows = frame->row_labels;
     frame->row_index = (struct shmfi_index){
         .slots = (const void *)(base + h->row_index.offset),
         .capacity = h->row_index.capacity,
@@ -121,7 +122,7 @@ struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame)
 
 struct shmf_handle shmf_frame_handle(const struct shmf_frame *frame)
 {
-    if (!frame || frame->building || !frame->segment)
+    if (!frame || frame->building || frame->is_view || !frame->segment)
         return (struct shmf_handle){0};
     return shmfi_segment_handle(frame->segment, SHMF_KIND_FRAME);
 }

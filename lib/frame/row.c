@@ -44,12 +44,12 @@ static int cell(const struct shmf_frame *frame, int64_t row, int64_t position, d
     uint32_t dtype = column->dtype;
     if (dtype == SHMF_COMPLEX64 || dtype == SHMF_COMPLEX128)
         return SHMF_E_DTYPE;
-    if (validity && !shmfi_bit(validity, row)) {
+    if (validity && !shmfi_row_bit(frame, validity, row)) {
         *value = (double)NAN;
         return SHMF_OK;
     }
     if (dtype == SHMF_BOOL) {
-        *value = shmfi_bit(data, row);
+        *value = shmfi_row_bit(frame, data, row);
         return SHMF_OK;
     }
     uint64_t offset = (uint64_t)row * shmfi_dtype_info(dtype)->size;

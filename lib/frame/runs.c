@@ -114,11 +114,12 @@ static bool copy_run(struct shmf_frame *made, int64_t column, int64_t to,
     uint64_t width = shmfi_format_width(source);
     if (target->validity_offset)
         copy_bits(made->base + target->validity_offset, to,
-                  shmfi_frame_validity(run->frame, source), run->first, run->count);
+                  shmfi_frame_validity(run->frame, source), run->first + run->frame->bit_shift,
+                  run->count);
     if (shmfi_dtype_is_string(source->dtype))
         return copy_strings(made, column, to, run);
     if (source->dtype == SHMF_BOOL)
-        copy_bits(data, to, from, run->first, run->count);
+        copy_bits(data, to, from, run->first + run->frame->bit_shift, run->count);
     else if (width == 8 && run->count == 1)
         memcpy(data + (uint64_t)to * 8, from + (uint64_t)run->first * 8, 8);
     else

@@ -46,7 +46,8 @@ static int check_nulls(const struct shmf_frame *frame, int64_t column, struct sh
     if (!descriptor->validity_offset)
         return SHMF_OK;
     const uint8_t *validity = frame->base + descriptor->validity_offset;
-    int64_t nulls = n_rows - shmfi_bitmap_count(validity, n_rows);
+    int64_t nulls = n_rows - (shmfi_bitmap_count(validity, n_rows + frame->bit_shift) -
+                              shmfi_bitmap_count(validity, frame->bit_shift));
     if (nulls == (int64_t)descriptor->null_count)
         return SHMF_OK;
     return shmfi_error(err, SHMF_E_CORRUPT,
@@ -151,6 +152,6 @@ int shmf_frame_validate(const struct shmf_frame *frame, enum shmf_validation lev
         return rc;
     rc = check_labels(&frame->column_labels, &frame->column_index, "column", err);
     if (!rc && frame->header.row_labels != SHMF_ROWS_RANGE)
-        rc = check_labels(&frame->row_labels, &frame->row_index, "row", err);
+        rc = check_labels(&frame->indexed_rows, &frame->row_index, "row", err);
     return rc;
 }

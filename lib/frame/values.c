@@ -29,7 +29,7 @@ static int64_t offset_at(const struct shmfi_strings *strings, uint64_t position)
 /* The offsets of all rows (of the first and the last, if not `whole`), and the text of those that
  * are not null. */
 static int check_strings(const struct subject *subject, const struct shmfi_strings *strings,
-                         const uint8_t *validity, bool is_utf8, bool whole)
+                         const uint8_t *validity, int64_t shift, bool is_utf8, bool whole)
 {
     const char *text;
     uint64_t size;
@@ -39,7 +39,7 @@ static int check_strings(const struct subject *subject, const struct shmfi_strin
     for (uint64_t r = 0; whole && r < strings->n; r++) {
         if (!shmfi_strings_at(strings, r, &text, &size))
             return complain(subject, r, "the offsets are not in order");
-        bool null = validity && !shmfi_bit(validity, (int64_t)r);
+        bool null = validity && !shmfi_bit(validity, (int64_t)r + shift);
         if (is_utf8 && !null && !shmfi_utf8_valid(text, size))
             return complain(subject, r, "not valid UTF-8");
     }
@@ -70,7 +70,7 @@ static int check_dictionary(const struct shmf_frame *frame, const struct subject
         return shmfi_error(column->err, column->code, "column %" PRId64 ": dictionary",
                            column->position);
     struct shmfi_strings strings = shmfi_dictionary_strings(frame, dictionary);
-    int rc = check_strings(&subject, &strings, NULL, true, whole);
+    int rc = check_strings(&subject, &strings, NULL, 0, true, whole);
     return rc || !whole ? rc : check_indexes(column, frame);
 }
 
@@ -84,6 +84,6 @@ int shmfi_frame_check_values(const struct shmf_frame *frame, int64_t column, boo
     if (!shmfi_dtype_is_string(descriptor->dtype))
         return SHMF_OK;
     struct shmfi_strings strings = shmfi_frame_strings(frame, column);
-    return check_strings(&subject, &strings, shmfi_frame_validity(frame, descriptor),
+    return check_strings(&subject, &strings, shmfi_frame_validity(frame, descriptor), frame->bit_shift,
                          descriptor->dtype != SHMF_BINARY, whole);
 }

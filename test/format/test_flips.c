@@ -4,6 +4,7 @@
  * Valgrind watch; the copy on the heap is exactly as large as the segment). */
 #include "format/samples.h"
 
+#include <shmframe/derive.h>
 #include <shmframe/error.h>
 
 static FILE *nowhere;
@@ -86,11 +87,27 @@ static uint64_t use_rows(const struct shmf_frame *frame)
     return sum;
 }
 
+/* The same through views: but for the first row and column. */
+static uint64_t use_views(const struct shmf_frame *frame)
+{
+    int64_t positions[] = {1, 0};
+    bool has_rows = shmf_frame_rows(frame) > 0, has_columns = shmf_frame_columns(frame) > 1;
+    struct shmf_frame *slice =
+        shmf_frame_slice(frame, has_rows, shmf_frame_rows(frame) - has_rows, NULL);
+    assert_non_null(slice);
+    struct shmf_frame *selected = shmf_frame_select(slice, positions, has_columns ? 2 : 0, NULL);
+    assert_non_null(selected);
+    uint64_t sum = use_cells(slice) + use_rows(slice) + use_cells(selected) + use_rows(selected);
+    shmf_frame_free(selected);
+    shmf_frame_free(slice);
+    return sum;
+}
+
 static void use_frame(const struct shmf_frame *frame)
 {
     static const char *const labels[] = {"", "Idx-0", "z", "count", "east", "absent", "0"};
     struct shmf_matrix matrix;
-    uint64_t sum = use_columns(frame) + use_cells(frame) + use_rows(frame);
+    uint64_t sum = use_columns(frame) + use_cells(frame) + use_rows(frame) + use_views(frame);
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         assert_true(shmf_frame_loc(frame, labels[i]) < shmf_frame_rows(frame));
         assert_true(shmf_frame_column_loc(frame, labels[i]) < shmf_frame_columns(frame));
