@@ -1,8 +1,9 @@
 /* libshmframe: frames: columnar tables with row and column labels in one shared segment.
  *
  * A frame is an opaque, process-private object that refers to a segment. It is built in place
- * (shmf_frame_new, write the columns, shmf_frame_finish), from data of the caller, or opened from
- * a handle. Looking up a label costs O(1), touches no heap and works at once in every process,
+ * (shmf_frame_new, write the columns, shmf_frame_finish), from data of the caller, row by row
+ * (builder.h), from other frames (derive.h), or opened from a handle. Its columns' types in full,
+ * text, categories and metadata are in column.h. Looking up a label costs O(1), touches no heap and works at once in every process,
  * because the labels' hash index lies in the segment.
  * Thread safety and fork: as for arrays (array.h); several threads, or workers, may write
  * disjoint parts of a frame that is being built. */

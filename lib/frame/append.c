@@ -218,6 +218,13 @@ int shmf_builder_append_int64(struct shmf_builder *builder, int64_t position, in
     if (!builder)
         return SHMF_E_INVAL;
     struct shmfi_growing *column = begin(builder, position);
+    if (column && column->is_int64 && !column->has_bits &&
+        (uint64_t)(column->data.end - column->data.at) >= sizeof value) { /* the common case */
+        memcpy(column->data.at, &value, sizeof value);
+        column->data.at += sizeof value;
+        column->n++;
+        return SHMF_OK;
+    }
     return column ? end(builder, column, append_int64(builder, column, value))
                   : builder->failure.code;
 }

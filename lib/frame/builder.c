@@ -36,6 +36,9 @@ static void begin_columns(struct shmf_builder *builder, const struct shmf_frame_
         column->dtype = descriptor->dtype;
         column->width = shmfi_format_width(descriptor);
         column->nullable = spec->columns && spec->columns[c].nullable;
+        column->is_int64 = column->dtype == SHMF_INT64 || column->dtype == SHMF_TIMESTAMP ||
+                           column->dtype == SHMF_DURATION || column->dtype == SHMF_DATE64 ||
+                           column->dtype == SHMF_TIME64;
     }
 }
 
@@ -71,7 +74,11 @@ static void clear_column(struct shmfi_growing *column)
     shmfi_stream_clear(&column->booleans.bytes);
     shmfi_stream_clear(&column->validity.bytes);
     *column = (struct shmfi_growing){
-        .dtype = column->dtype, .width = column->width, .nullable = column->nullable};
+        .dtype = column->dtype,
+        .width = column->width,
+        .is_int64 = column->is_int64,
+        .nullable = column->nullable,
+    };
 }
 
 static void clear(struct shmf_builder *builder)

@@ -17,6 +17,7 @@ struct shmfi_bits {
 struct shmfi_growing {
     uint32_t dtype;
     uint32_t width;           /* bytes of a value; 0 for booleans and strings */
+    bool is_int64;            /* values are stored as appended */
     bool nullable;            /* as the spec says */
     bool has_bits;            /* a null was seen */
     int64_t n;                /* values */

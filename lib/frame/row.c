@@ -42,7 +42,7 @@ static int cell(const struct shmf_frame *frame, int64_t row, int64_t position, d
     const unsigned char *data = frame->base + column->data_offset;
     const uint8_t *validity = shmfi_frame_validity(frame, column);
     uint32_t dtype = column->dtype;
-    if (dtype == SHMF_COMPLEX64 || dtype == SHMF_COMPLEX128)
+    if (!shmfi_dtype_is_plain(dtype) || dtype == SHMF_COMPLEX64 || dtype == SHMF_COMPLEX128)
         return SHMF_E_DTYPE;
     if (validity && !shmfi_row_bit(frame, validity, row)) {
         *value = (double)NAN;

@@ -5,6 +5,7 @@
 #include "dtype/dtype.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* What is looked at, and how to complain about it. */
 struct subject {
@@ -26,6 +27,19 @@ static int64_t offset_at(const struct shmfi_strings *strings, uint64_t position)
                          : ((const int32_t *)strings->offsets)[position];
 }
 
+/* Then every text is UTF-8, wherever it begins and ends. */
+static bool is_ascii(const char *bytes, uint64_t size)
+{
+    uint64_t word, all = 0;
+    for (; size >= sizeof word; size -= sizeof word, bytes += sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        all |= word;
+    }
+    for (; size > 0; size--)
+        all |= (unsigned char)*bytes++;
+    return !(all & UINT64_C(0x8080808080808080));
+}
+
 /* The offsets of all rows (of the first and the last, if not `whole`), and the text of those that
  * are not null. */
 static int check_strings(const struct subject *subject, const struct shmfi_strings *strings,
@@ -36,6 +50,8 @@ static int check_strings(const struct subject *subject, const struct shmfi_strin
     int64_t first = offset_at(strings, 0), last = offset_at(strings, strings->n);
     if (first < 0 || last < first || (uint64_t)last > strings->bytes_size)
         return complain(subject, strings->n, "the offsets do not lie inside the data");
+    if (whole && is_utf8)
+        is_utf8 = !is_ascii(strings->bytes + first, (uint64_t)(last - first));
     for (uint64_t r = 0; whole && r < strings->n; r++) {
         if (!shmfi_strings_at(strings, r, &text, &size))
             return complain(subject, r, "the offsets are not in order");
@@ -84,6 +100,6 @@ int shmfi_frame_check_values(const struct shmf_frame *frame, int64_t column, boo
     if (!shmfi_dtype_is_string(descriptor->dtype))
         return SHMF_OK;
     struct shmfi_strings strings = shmfi_frame_strings(frame, column);
-    return check_strings(&subject, &strings, shmfi_frame_validity(frame, descriptor), frame->bit_shift,
-                         descriptor->dtype != SHMF_BINARY, whole);
+    return check_strings(&subject, &strings, shmfi_frame_validity(frame, descriptor),
+                         frame->bit_shift, descriptor->dtype != SHMF_BINARY, whole);
 }

@@ -135,6 +135,8 @@ static void test_cells_are_int64_where_they_are_stored_as_integers(void **state)
     assert_int_equal(shmf_frame_cell_int64(frame, 0, DAY, NULL), SHMF_E_INVAL);
     double number;
     assert_int_equal(shmf_frame_cell(frame, 0, NAME, &number), SHMF_E_DTYPE);
+    assert_int_equal(shmf_frame_cell(frame, 1, NAME, &number), SHMF_E_DTYPE); /* a null */
+    assert_int_equal(shmf_frame_cell(frame, 0, DAY, &number), SHMF_E_DTYPE);
     shmf_frame_free(frame);
 }
 
