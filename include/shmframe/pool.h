@@ -9,6 +9,8 @@
  * created it. Fork: a pool belongs to that process; in a forked child every call is refused with
  * SHMF_E_WRONG_PROCESS, and shmf_pool_free only forgets the child's copy. A task may have a pool of
  * its own (tested three deep); say how many workers, the default would be as many again.
+ * Processes that a task starts and leaves behind do not outlive the pool: they are killed when a
+ * worker dies or the pool ends.
  * Threads of the application that run while a pool is made do not exist in its workers, and locks
  * that they held stay locked there, but for those of malloc and of this library: make pools before
  * threads, or let tasks keep away from what such threads use. */
