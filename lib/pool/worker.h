@@ -19,6 +19,7 @@ struct shmfi_worker {
 
     pthread_mutex_t memory_lock;  /* tasks may have threads: budget, returned segments */
     uint64_t task_bytes;          /* granted to the task that runs */
+    uint64_t beyond;              /* granted beyond the budget and not given back yet */
 
     uint64_t mail_seen;           /* value of line.app_mail when the socket was last emptied */
     uint64_t pressure_seen;

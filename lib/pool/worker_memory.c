@@ -5,7 +5,8 @@
  *
  * The task that the consumer waits for (`oldest`) is exempt from what other workers hold: their
  * memory comes free only after it was delivered. It is not exempt from what the caller holds, nor
- * from the budget itself, and uses its right only after the others were asked. */
+ * from the budget itself, and uses its right only after the others were asked. What it took beyond
+ * the budget its worker gives back when it can. */
 #include "base/error.h"
 #include "base/sys.h"
 #include "pool/worker.h"
@@ -43,8 +44,10 @@ static bool try_reserve(struct shmfi_worker *self, uint64_t bytes, bool may_be_e
 {
     uint64_t mine = atomic_load_explicit(&self->line->held, memory_order_relaxed);
     atomic_store_explicit(&self->line->held, mine + bytes, memory_order_seq_cst);
-    if (held_by_all(self) <= self->board->budget || (may_be_exempt && exempt(self, bytes))) {
+    bool within = held_by_all(self) <= self->board->budget;
+    if (within || (may_be_exempt && exempt(self, bytes))) {
         self->task_bytes += bytes;
+        self->beyond += within ? 0 : bytes;
         return true;
     }
     atomic_store_explicit(&self->line->held, mine, memory_order_seq_cst);
@@ -168,8 +171,28 @@ static uint64_t wanted_by_all(const struct shmfi_worker *self)
     return sum;
 }
 
+/* What was granted beyond the budget is given back as soon as it is free again, so that one
+ * exemption after the other does not add up. */
+static void pay_back(struct shmfi_worker *self)
+{
+    shmfi_worker_take_returns(self);
+    if (held_by_all(self) <= self->board->budget) {
+        self->beyond = 0;
+        return;
+    }
+    struct shmf_memory_stats mine;
+    shmf_memory_get_stats(&mine);
+    if (!mine.cached_bytes)
+        return;
+    uint64_t back = shmf_memory_trim(
+        mine.cached_bytes > self->beyond ? mine.cached_bytes - self->beyond : 0);
+    self->beyond -= back < self->beyond ? back : self->beyond;
+}
+
 void shmfi_worker_relieve(struct shmfi_worker *self)
 {
+    if (self->beyond)
+        pay_back(self);
     uint64_t pressure =
         atomic_load_explicit(&self->board->header->pressure, memory_order_relaxed);
     if (pressure == self->pressure_seen)
