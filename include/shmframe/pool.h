@@ -36,7 +36,9 @@ struct shmf_iter;
 struct shmf_pool_options {
     int workers;            /* 0: one per allowed CPU (affinity, cgroup quota); or SHMF_INLINE */
     int window;             /* tasks in flight, all iterators together; 0: max(64, 4 x workers) */
-    uint64_t budget_bytes;  /* shared memory that workers may hold; 0: half of what is available */
+    uint64_t budget_bytes;  /* shared memory that workers may hold; 0: half of what is available.
+                               Each worker caches what it once needed: to bound a stream of large
+                               results, give (window + workers) times their size */
     const int *keep_fds;    /* descriptors that workers inherit beside 0, 1 and 2 */
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context); /* runs in each new worker; nonzero: it exits */
