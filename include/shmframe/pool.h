@@ -77,7 +77,7 @@ struct shmf_pool_stats {
     uint64_t tasks_failed;
     uint64_t tasks_retried;
     uint64_t workers_died;
-    uint64_t bytes_held;      /* pages that the workers' regions hold now */
+    uint64_t bytes_held;      /* pages that the workers hold now, those asked for included */
     uint64_t bytes_budget;
     uint64_t bytes_delivered; /* results delivered so far, in segments */
 };
