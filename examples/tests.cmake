@@ -42,11 +42,3 @@ endif()
 shmframe_test(numeric.convolve_as_scipy TIMEOUT 120 PROCESSORS 2 LABELS "numeric"
   COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/numeric/convolve_as_scipy.py
   $<TARGET_FILE:convolve>)
-if(SHMFRAME_LANE)
-  set(lane ${SHMFRAME_LANE}/)
-endif()
-set_tests_properties(${lane}numeric.convolve_as_scipy PROPERTIES SKIP_RETURN_CODE 77)
-if(NOT SHMFRAME_SANITIZE)
-  set_tests_properties(${lane}process.steady_state ${lane}process.core_size
-    PROPERTIES SKIP_RETURN_CODE 77)
-endif()

@@ -12,19 +12,24 @@ endfunction()
 
 function(shmframe_install)
   set(package ${CMAKE_INSTALL_LIBDIR}/cmake/shmframe)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/shmframe TYPE INCLUDE)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/shmframe TYPE INCLUDE COMPONENT dev)
   install(TARGETS shmframe_shared shmframe_static EXPORT shmframe_targets
+    LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev ARCHIVE COMPONENT dev
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT shmframe_targets NAMESPACE shmframe:: FILE shmframeTargets.cmake
-    DESTINATION ${package})
+    DESTINATION ${package} COMPONENT dev)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/lib/cmake/shmframeConfig.cmake.in
     ${PROJECT_BINARY_DIR}/shmframeConfig.cmake INSTALL_DESTINATION ${package}
     NO_SET_AND_CHECK_MACRO)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/shmframeConfigVersion.cmake
     COMPATIBILITY SameMinorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/shmframeConfig.cmake
-    ${PROJECT_BINARY_DIR}/shmframeConfigVersion.cmake DESTINATION ${package})
+    ${PROJECT_BINARY_DIR}/shmframeConfigVersion.cmake DESTINATION ${package} COMPONENT dev)
   shmframe_pkgconfig_prefix(prefix)
   configure_file(${PROJECT_SOURCE_DIR}/lib/cmake/shmframe.pc.in ${PROJECT_BINARY_DIR}/shmframe.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/shmframe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  install(FILES ${PROJECT_BINARY_DIR}/shmframe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+    COMPONENT dev)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ ${PROJECT_SOURCE_DIR}/examples
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libshmframe-doc COMPONENT doc)
+  include(ShmframePackages)
 endfunction()

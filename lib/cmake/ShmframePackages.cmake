@@ -1,0 +1,71 @@
+# `cpack -G DEB` in a build tree configured with -DCMAKE_INSTALL_PREFIX=/usr: Debian packages for the
+# shared library, for building with it, and for its documents and examples.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME shmframe)
+set(CPACK_PACKAGE_VENDOR "libshmframe")
+set(CPACK_PACKAGE_CONTACT "libshmframe maintainers <maintainers@shmframe.example>")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_COMPONENTS_ALL runtime dev doc)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+  GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+# One version of the interface is one package, so that two can be installed side by side.
+set(soname ${PROJECT_VERSION_MAJOR})
+set(packages libshmframe${soname} libshmframe-dev libshmframe-doc)
+set(text "Labelled tables and arrays that processes share without copying, and a\n\
+pool of forked workers that maps functions over them. What is killed\n\
+leaves nothing behind.\n\n")
+
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libshmframe${soname})
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+set(CPACK_COMPONENT_RUNTIME_DESCRIPTION
+  "${text}This package holds the shared library.")
+
+set(CPACK_DEBIAN_DEV_PACKAGE_NAME libshmframe-dev)
+set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
+  "libshmframe${soname} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+set(CPACK_COMPONENT_DEV_DESCRIPTION
+  "${text}This package holds headers, the static\n\
+library and files for CMake and pkg-config.")
+
+set(CPACK_DEBIAN_DOC_PACKAGE_NAME libshmframe-doc)
+set(CPACK_DEBIAN_DOC_PACKAGE_SECTION doc)
+set(CPACK_DEBIAN_DOC_PACKAGE_ARCHITECTURE all)
+set(CPACK_COMPONENT_DOC_DESCRIPTION
+  "${text}This package holds documents and examples.")
+
+# What programs that link the library depend on, and that the loader's cache is brought up to date.
+set(control ${PROJECT_BINARY_DIR}/debian/control)
+file(WRITE ${control}/shlibs "libshmframe ${soname} libshmframe${soname} (>= ${PROJECT_VERSION})\n")
+file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${control}/shlibs ${control}/triggers)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+
+# /usr/share/doc/PACKAGE/{copyright,changelog.Debian.gz}, which every package must have.
+function(shmframe_debian_papers)
+  string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+  set(component_of_libshmframe-dev dev)
+  set(component_of_libshmframe-doc doc)
+  foreach(package IN LISTS packages)
+    set(papers ${PROJECT_BINARY_DIR}/debian/${package})
+    configure_file(${PROJECT_SOURCE_DIR}/lib/cmake/debian/changelog.in ${papers}/changelog.Debian @ONLY)
+    execute_process(COMMAND gzip -9nf ${papers}/changelog.Debian COMMAND_ERROR_IS_FATAL ANY)
+    set(component ${component_of_${package}})
+    if(NOT component)
+      set(component runtime)
+    endif()
+    install(FILES ${PROJECT_SOURCE_DIR}/lib/cmake/debian/copyright ${papers}/changelog.Debian.gz
+      DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${component})
+  endforeach()
+endfunction()
+
+find_program(SHMFRAME_DPKG_DEB dpkg-deb)
+if(SHMFRAME_DPKG_DEB)
+  shmframe_debian_papers()
+  include(CPack)
+endif()
