@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import unittest
 
+import documents
 import includes
 import ownership
 import source
@@ -119,6 +120,24 @@ class WholeTree(Tree):
     def test_a_stranger_at_the_top(self):
         self.write('notes.txt', '')
         self.finds(tree.check, 'notes.txt')
+
+
+class Documents(Tree):
+    def test_a_tree_in_order(self):
+        self.write('include/shmframe/error.h', '    SHMF_E_INVAL = -1,\n')
+        self.write('docs/errors.md', '| `SHMF_E_INVAL` | x |\n')
+        self.write('README.md', '[errors](docs/errors.md)\n')
+        self.finds(documents.check)
+
+    def test_codes_without_a_row_and_rows_without_a_code(self):
+        self.write('include/shmframe/error.h', '    SHMF_E_INVAL = -1,\n')
+        self.write('docs/errors.md', '| `SHMF_E_OLD` | x |\n')
+        self.finds(documents.check, 'no row for SHMF_E_INVAL', 'SHMF_E_OLD is no code')
+
+    def test_a_page_to_which_nothing_leads(self):
+        self.write('README.md', '\n')
+        self.write('docs/lost.md', '\n')
+        self.finds(documents.check, 'docs/lost.md')
 
 
 class Source(unittest.TestCase):
