@@ -1,6 +1,6 @@
 # Every example runs in the suite, small, so that it cannot rot: it compares its own results and
 # says by its exit status whether all ways agree.
-foreach(name IN ITEMS hello_array hello_frame hello_pool)
+foreach(name IN LISTS steps)
   shmframe_test(example.${name} TIMEOUT 20 LABELS example COMMAND ${SHMFRAME_PYTHON}
     ${CMAKE_CURRENT_SOURCE_DIR}/common/check_output.py $<TARGET_FILE:${name}>
     ${CMAKE_CURRENT_SOURCE_DIR}/${name}.c)
@@ -20,6 +20,13 @@ if(NETCDF_FOUND AND EXISTS ${etopo})
   shmframe_test(example.topography TIMEOUT 60 PROCESSORS 2 LABELS example
     COMMAND $<TARGET_FILE:topography> --quick --workers=2
     --image=${CMAKE_CURRENT_BINARY_DIR}/topography_quick.png)
+endif()
+
+# The batch script, as on a machine without a batch system.
+if(NOT SHMFRAME_SANITIZE)
+  shmframe_test(example.batch TIMEOUT 60 PROCESSORS 2 LABELS example
+    COMMAND ${CMAKE_COMMAND} -E env BUILD=${PROJECT_BINARY_DIR} TASKS=4 TMPDIR=${CMAKE_CURRENT_BINARY_DIR}
+    ${CMAKE_CURRENT_SOURCE_DIR}/batch.sh)
 endif()
 
 # Its workers, and the application, are killed at random times.

@@ -31,5 +31,6 @@ function(shmframe_install)
     COMPONENT dev)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ ${PROJECT_SOURCE_DIR}/examples
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libshmframe-doc COMPONENT doc)
+  include(ShmframeManual)
   include(ShmframePackages)
 endfunction()
