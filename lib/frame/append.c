@@ -73,9 +73,13 @@ static int put_boolean(struct shmfi_growing *column, bool value, struct shmf_err
 static void begin_validity(struct shmfi_growing *column)
 {
     column->has_bits = true;
+    column->way = SHMFI_WAY_NONE;
     column->whole = column->n / 8;
     column->validity.n_last = (unsigned)(column->n % 8);
     column->validity.last = (uint8_t)((1u << column->validity.n_last) - 1);
+    if (column->bitmap && (uint64_t)column->whole <= column->bitmap_size)
+        shmfi_stream_begin(&column->validity.bytes, column->bitmap + column->whole,
+                           column->bitmap_size - (uint64_t)column->whole);
 }
 
 /* A value is put below it, and its bit is taken back; a null needs no more than any value. */
@@ -188,6 +192,8 @@ static struct shmfi_growing *begin(struct shmf_builder *builder, int64_t positio
 {
     if (builder->failure.code)
         return NULL;
+    if (!builder->begun)
+        shmfi_builder_reserve(builder);
     if (position >= 0 && position < builder->n_columns)
         return &builder->columns[position];
     shmfi_error(&builder->failure, SHMF_E_RANGE, "there is no column %lld", (long long)position);
@@ -213,18 +219,33 @@ static int append_int64(struct shmf_builder *builder, struct shmfi_growing *colu
     return put_int64(column, dtype, value, &builder->failure);
 }
 
+/* The column, if what is appended to it can be put there with as little ado as to a plain array. */
+static struct shmfi_growing *plain_way(struct shmf_builder *builder, int64_t position,
+                                       enum shmfi_plain_way way)
+{
+    if (builder->failure.code || (uint64_t)position >= (uint64_t)builder->n_columns)
+        return NULL;
+    struct shmfi_growing *column = &builder->columns[position];
+    return column->way == way ? column : NULL;
+}
+
+static bool put_word(struct shmfi_growing *column, const void *word)
+{
+    if (!column || column->data.end - column->data.at < 8)
+        return false;
+    memcpy(column->data.at, word, 8);
+    column->data.at += 8;
+    column->n++;
+    return true;
+}
+
 int shmf_builder_append_int64(struct shmf_builder *builder, int64_t position, int64_t value)
 {
     if (!builder)
         return SHMF_E_INVAL;
-    struct shmfi_growing *column = begin(builder, position);
-    if (column && column->is_int64 && !column->has_bits &&
-        (uint64_t)(column->data.end - column->data.at) >= sizeof value) { /* the common case */
-        memcpy(column->data.at, &value, sizeof value);
-        column->data.at += sizeof value;
-        column->n++;
+    if (put_word(plain_way(builder, position, SHMFI_WAY_INT64), &value))
         return SHMF_OK;
-    }
+    struct shmfi_growing *column = begin(builder, position);
     return column ? end(builder, column, append_int64(builder, column, value))
                   : builder->failure.code;
 }
@@ -233,9 +254,49 @@ int shmf_builder_append_double(struct shmf_builder *builder, int64_t position, d
 {
     if (!builder)
         return SHMF_E_INVAL;
+    if (put_word(plain_way(builder, position, SHMFI_WAY_DOUBLE), &value))
+        return SHMF_OK;
     struct shmfi_growing *column = begin(builder, position);
     return column ? end(builder, column, put_double(column, value, &builder->failure))
                   : builder->failure.code;
+}
+
+/* Short texts take two moves that overlap instead of a call. */
+static void copy_text(unsigned char *to, const char *from, size_t size)
+{
+    uint64_t head, tail;
+    uint32_t first, last;
+    if (size > 16) {
+        memcpy(to, from, size);
+    } else if (size >= 8) {
+        memcpy(&head, from, 8);
+        memcpy(&tail, from + size - 8, 8);
+        memcpy(to, &head, 8);
+        memcpy(to + size - 8, &tail, 8);
+    } else if (size >= 4) {
+        memcpy(&first, from, 4);
+        memcpy(&last, from + size - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + size - 4, &last, 4);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            to[i] = (unsigned char)from[i];
+    }
+}
+
+static bool put_plain_text(struct shmfi_growing *column, const char *data, int64_t size)
+{
+    if (!column || !data || size < 0 || column->data.end - column->data.at < size ||
+        column->ends.end - column->ends.at < 4 || size > INT32_MAX - (int64_t)column->bytes)
+        return false;
+    copy_text(column->data.at, data, (size_t)size);
+    column->data.at += size;
+    column->bytes += (uint64_t)size;
+    const int32_t end_of_text = (int32_t)column->bytes;
+    memcpy(column->ends.at, &end_of_text, sizeof end_of_text);
+    column->ends.at += sizeof end_of_text;
+    column->n++;
+    return true;
 }
 
 int shmf_builder_append_text(struct shmf_builder *builder, int64_t position, const char *data,
@@ -243,6 +304,8 @@ int shmf_builder_append_text(struct shmf_builder *builder, int64_t position, con
 {
     if (!builder)
         return SHMF_E_INVAL;
+    if (put_plain_text(plain_way(builder, position, SHMFI_WAY_TEXT), data, size))
+        return SHMF_OK;
     struct shmfi_growing *column = begin(builder, position);
     return column ? end(builder, column, put_text(column, data, size, &builder->failure))
                   : builder->failure.code;

@@ -5,11 +5,9 @@
 #include "dtype/dtype.h"
 #include "frame/runs.h"
 
-/* Whoever put the last bits made sure of room for the byte that they become. */
 void shmfi_bits_drain(struct shmfi_bits *bits, unsigned char *to)
 {
-    if (bits->n_last > 0)
-        shmfi_stream_put(&bits->bytes, &bits->last, 1);
+    shmfi_bits_flush(bits);
     shmfi_stream_drain(&bits->bytes, to);
     *bits = (struct shmfi_bits){0};
 }
@@ -20,12 +18,29 @@ static int check_spec(const struct shmf_frame_spec *spec, struct shmf_error *err
 {
     if (!spec)
         return shmfi_error(err, SHMF_E_INVAL, "spec: NULL");
-    if (spec->n_rows)
-        return shmfi_error(err, SHMF_E_INVAL, "n_rows: must be zero for a builder");
     if (spec->row_labels || spec->row_numbers)
         return shmfi_error(err, SHMF_E_INVAL,
                            "row_labels, row_numbers: must be NULL for a builder");
-    return SHMF_OK;
+    return shmfi_frame_check_spec(spec, err);
+}
+
+static enum shmfi_plain_way way_of(uint32_t dtype)
+{
+    switch (dtype) {
+    case SHMF_INT64:
+    case SHMF_TIMESTAMP:
+    case SHMF_DURATION:
+    case SHMF_DATE64:
+    case SHMF_TIME64:
+        return SHMFI_WAY_INT64;
+    case SHMF_FLOAT64:
+        return SHMFI_WAY_DOUBLE;
+    case SHMF_UTF8:
+    case SHMF_BINARY:
+        return SHMFI_WAY_TEXT;
+    default:
+        return SHMFI_WAY_NONE;
+    }
 }
 
 static void begin_columns(struct shmf_builder *builder, const struct shmf_frame_spec *spec)
@@ -36,33 +51,55 @@ static void begin_columns(struct shmf_builder *builder, const struct shmf_frame_
         column->dtype = descriptor->dtype;
         column->width = shmfi_format_width(descriptor);
         column->nullable = spec->columns && spec->columns[c].nullable;
-        column->is_int64 = column->dtype == SHMF_INT64 || column->dtype == SHMF_TIMESTAMP ||
-                           column->dtype == SHMF_DURATION || column->dtype == SHMF_DATE64 ||
-                           column->dtype == SHMF_TIME64;
+        column->way = way_of(column->dtype);
+        builder->expected_bytes[c] = (uint64_t)shmfi_frame_spec_details(spec, c)->data_size;
     }
+}
+
+/* A finished frame without rows: what all that are built have in common. */
+static struct shmf_frame *make_model(const struct shmf_frame_spec *spec, struct shmf_error *err)
+{
+    struct shmf_frame_spec empty = *spec;
+    struct shmfi_column_size *sizes = shmfi_sys.calloc((size_t)spec->n_columns + 1, sizeof *sizes);
+    if (!sizes) {
+        shmfi_error(err, SHMF_E_NOMEM, "sizes of %lld columns", (long long)spec->n_columns);
+        return NULL;
+    }
+    empty.n_rows = 0;
+    struct shmf_frame *model =
+        shmfi_frame_create(&empty, &(struct shmfi_frame_source){.sizes = sizes}, err);
+    shmfi_sys.free(sizes);
+    if (model && shmf_frame_finish(model, err)) {
+        shmf_frame_free(model);
+        return NULL;
+    }
+    return model;
 }
 
 struct shmf_builder *shmf_builder_new(const struct shmf_frame_spec *spec, struct shmf_error *err)
 {
     if (check_spec(spec, err))
         return NULL;
-    struct shmf_frame *model = shmf_frame_from_columns(spec, NULL, NULL, err);
-    if (!model)
-        return NULL;
     struct shmf_builder *builder = shmfi_sys.calloc(1, sizeof *builder);
-    size_t n = (size_t)shmf_frame_columns(model);
-    if (builder)
+    size_t n = (size_t)spec->n_columns;
+    if (builder) {
         builder->columns = shmfi_sys.calloc(n + 1, sizeof *builder->columns);
-    if (!builder || !builder->columns) {
-        shmfi_sys.free(builder);
-        shmf_frame_free(model);
+        builder->expected_bytes = shmfi_sys.calloc(n + 1, sizeof *builder->expected_bytes);
+    }
+    if (!builder || !builder->columns || !builder->expected_bytes) {
+        shmf_builder_free(builder);
         shmfi_error(err, SHMF_E_NOMEM, "builder of %zu columns", n);
         return NULL;
     }
-    builder->model = model;
+    builder->model = make_model(spec, err);
+    if (!builder->model) {
+        shmf_builder_free(builder);
+        return NULL;
+    }
     builder->n_columns = (int64_t)n;
     builder->range_start = spec->range_start;
     builder->range_step = spec->range_step;
+    builder->expected_rows = spec->n_rows;
     begin_columns(builder, spec);
     return builder;
 }
@@ -76,7 +113,7 @@ static void clear_column(struct shmfi_growing *column)
     *column = (struct shmfi_growing){
         .dtype = column->dtype,
         .width = column->width,
-        .is_int64 = column->is_int64,
+        .way = way_of(column->dtype),
         .nullable = column->nullable,
     };
 }
@@ -86,6 +123,9 @@ static void clear(struct shmf_builder *builder)
     for (int64_t c = 0; c < builder->n_columns; c++)
         clear_column(&builder->columns[c]);
     clear_column(&builder->row_labels);
+    shmf_frame_free(builder->reserved);
+    builder->reserved = NULL;
+    builder->begun = false;
     builder->labels = SHMF_ROWS_RANGE;
 }
 
@@ -96,6 +136,7 @@ void shmf_builder_free(struct shmf_builder *builder)
     clear(builder);
     shmf_frame_free(builder->model);
     shmfi_sys.free(builder->columns);
+    shmfi_sys.free(builder->expected_bytes);
     shmfi_sys.free(builder);
 }
 
@@ -221,7 +262,8 @@ static struct shmf_frame *create(struct shmf_builder *builder, struct shmf_frame
     return frame;
 }
 
-static struct shmf_frame *assemble(struct shmf_builder *builder, struct shmf_error *err)
+/* All columns are copied, once, into a frame of just the right size. */
+static struct shmf_frame *put_together(struct shmf_builder *builder, struct shmf_error *err)
 {
     struct shmfi_spec like;
     struct shmfi_column_size *sizes =
@@ -241,6 +283,14 @@ static struct shmf_frame *assemble(struct shmf_builder *builder, struct shmf_err
     shmfi_sys.free(sizes);
     for (int64_t c = 0; frame && c < builder->n_columns; c++)
         fill_column(frame, c, &builder->columns[c]);
+    return frame;
+}
+
+static struct shmf_frame *assemble(struct shmf_builder *builder, struct shmf_error *err)
+{
+    struct shmf_frame *frame = shmfi_builder_take_reserved(builder);
+    if (!frame)
+        frame = put_together(builder, err);
     if (frame && shmf_frame_finish(frame, err)) {
         shmf_frame_free(frame);
         return NULL;
@@ -260,6 +310,8 @@ struct shmf_frame *shmf_builder_finish(struct shmf_builder *builder, struct shmf
         frame = assemble(builder, failure);
     if (!frame && err)
         *err = *failure;
+    if (frame)
+        shmfi_builder_expect(builder);
     clear(builder);
     return frame;
 }

@@ -33,7 +33,7 @@ bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, ui
 }
 
 /* Padding to 64 bytes, and 64 more where columns are kept off a distance of 4096. */
-#define MAX_PADDING (2 * SHMFI_BUFFER_ALIGNMENT - 1)
+#define MAX_PADDING (2 * SHMFI_BUFFER_ALIGNMENT - UINT64_C(1))
 
 /* Where the buffer that follows this column's data begins: what lies between is padding. */
 static uint64_t next_buffer(const struct shmf_frame *frame, int64_t column)
@@ -53,27 +53,39 @@ static void clear_tail(unsigned char *bits, uint64_t n_rows)
         bits[n_rows / 8] &= (unsigned char)((1u << (n_rows % 8)) - 1);
 }
 
-static void clear_gap(struct shmf_frame *frame, uint64_t from, uint64_t to)
+static void clear_gap(struct shmf_frame *frame, uint64_t from, uint64_t to, uint64_t most)
 {
     uint64_t gap = to - from;
-    memset(frame->base + from, 0, gap < MAX_PADDING ? gap : MAX_PADDING);
+    memset(frame->base + from, 0, gap < most ? gap : most);
 }
 
-static void clear_padding(struct shmf_frame *frame, int64_t position)
+/* Of each gap `most` bytes. */
+static void clear_padding(struct shmf_frame *frame, int64_t position, uint64_t most)
 {
     const struct shmf_format_column *column = shmfi_frame_descriptor(frame, position);
     uint64_t n_rows = frame->header.n_rows;
     uint64_t offset_size = column->dtype == SHMF_LARGE_UTF8 ? 8 : 4;
-    clear_gap(frame, column->data_offset + column->data_size, next_buffer(frame, position));
+    clear_gap(frame, column->data_offset + column->data_size, next_buffer(frame, position), most);
     if (column->dtype == SHMF_BOOL)
         clear_tail(frame->base + column->data_offset, n_rows);
     if (column->offsets_offset)
-        clear_gap(frame, column->offsets_offset + (n_rows + 1) * offset_size, column->data_offset);
+        clear_gap(frame, column->offsets_offset + (n_rows + 1) * offset_size, column->data_offset,
+                  most);
     if (!column->validity_offset)
         return;
     clear_tail(frame->base + column->validity_offset, n_rows);
     clear_gap(frame, column->validity_offset + n_rows / 8 + (n_rows % 8 != 0),
-              column->offsets_offset ? column->offsets_offset : column->data_offset);
+              column->offsets_offset ? column->offsets_offset : column->data_offset, most);
+}
+
+void shmfi_frame_clear_gaps(struct shmf_frame *frame)
+{
+    const struct shmf_format_frame *h = &frame->header;
+    if (h->n_columns > 0)
+        clear_gap(frame, h->body_offset, shmfi_column_begin(shmfi_frame_descriptor(frame, 0)),
+                  UINT64_MAX);
+    for (int64_t c = 0; c < (int64_t)h->n_columns; c++)
+        clear_padding(frame, c, UINT64_MAX);
 }
 
 /* In the segment, and in the private copy where there is one. */
@@ -90,7 +102,7 @@ static void count_nulls(struct shmf_frame *frame)
 {
     int64_t n_rows = (int64_t)frame->header.n_rows;
     for (int64_t c = 0; c < (int64_t)frame->header.n_columns; c++) {
-        clear_padding(frame, c);
+        clear_padding(frame, c, MAX_PADDING);
         uint64_t validity = shmfi_frame_descriptor(frame, c)->validity_offset;
         if (validity)
             set_null_count(frame, c,

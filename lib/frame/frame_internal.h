@@ -171,6 +171,10 @@ bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, ui
 bool shmfi_frame_is_matrix(const struct shmf_frame *frame, uint32_t *dtype, uint64_t *stride,
                            const unsigned char **data);
 
+/* Clears all bytes of the body that belong to no column: memory that was used before holds what it
+ * held. Finishing clears no more than padding. */
+void shmfi_frame_clear_gaps(struct shmf_frame *frame);
+
 /* The first of a column's buffers. */
 static inline uint64_t shmfi_column_begin(const struct shmf_format_column *column)
 {

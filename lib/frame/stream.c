@@ -27,26 +27,31 @@ static void free_piece(struct shmfi_piece_of_stream *piece)
     shmfi_sys.free(piece);
 }
 
-static uint64_t used_in_last(const struct shmfi_stream *stream)
+static void note_used(struct shmfi_stream *stream)
 {
-    return (uint64_t)(stream->at - data_of(stream->last));
+    if (stream->last)
+        stream->last->used = (uint64_t)(stream->at - data_of(stream->last));
+    else if (stream->range)
+        stream->in_range = (uint64_t)(stream->at - stream->range);
 }
 
-/* Twice as much as the piece before, within limits: few pieces, and little memory unused. */
+/* Twice as much as the piece before (the first: an eighth of the range), within limits: few pieces,
+ * and little memory unused. */
 static uint64_t next_size(const struct shmfi_stream *stream)
 {
-    uint64_t before = stream->last ? stream->last->segment->length : SMALLEST / 2;
-    return before >= LARGEST / 2 ? LARGEST : 2 * before;
+    uint64_t before = stream->range ? (uint64_t)(stream->end - stream->range) / 16 : 0;
+    if (stream->last)
+        before = stream->last->segment->length;
+    return before >= LARGEST / 2 ? LARGEST : before <= SMALLEST / 2 ? SMALLEST : 2 * before;
 }
 
 static void begin_piece(struct shmfi_stream *stream, struct shmfi_piece_of_stream *piece)
 {
-    if (stream->last) {
-        stream->last->used = used_in_last(stream);
+    note_used(stream);
+    if (stream->last)
         stream->last->next = piece;
-    } else {
+    else
         stream->first = piece;
-    }
     stream->last = piece;
     stream->at = data_of(piece);
     stream->end = (unsigned char *)piece->segment->base + piece->segment->length;
@@ -69,7 +74,7 @@ int shmfi_stream_grow(struct shmfi_stream *stream, uint64_t size, struct shmf_er
         shmfi_sys.free(piece);
         return rc;
     }
-    if (!stream->last) {
+    if (!stream->last && !stream->range) {
         begin_piece(stream, piece);
         return SHMF_OK;
     }
@@ -95,8 +100,11 @@ void shmfi_stream_put_split(struct shmfi_stream *stream, const void *bytes, uint
 void shmfi_stream_drain(struct shmfi_stream *stream, unsigned char *to)
 {
     struct shmfi_piece_of_stream *piece = stream->first;
-    if (stream->last)
-        stream->last->used = used_in_last(stream);
+    note_used(stream);
+    if (to && stream->in_range > 0) {
+        memcpy(to, stream->range, stream->in_range);
+        to += stream->in_range;
+    }
     while (piece) {
         struct shmfi_piece_of_stream *next = piece->next;
         if (to && piece->used > 0) {

@@ -1,5 +1,6 @@
-/* Bytes that come one after the other, in pieces of shared memory: what is there stays where it is
- * when more comes. Private to the process; one thread at a time. */
+/* Bytes that come one after the other, in a range that was reserved for them and, where that is not
+ * enough or there is none, in pieces of shared memory: what is there stays where it is when more
+ * comes. Private to the process; one thread at a time. */
 #ifndef SHMFI_FRAME_STREAM_H
 #define SHMFI_FRAME_STREAM_H
 
@@ -11,10 +12,28 @@
 struct shmfi_piece_of_stream;
 
 struct shmfi_stream {
+    unsigned char *range; /* somebody else's memory, where the first bytes are; or NULL */
+    uint64_t in_range;    /* bytes; while there is no piece `at` says it */
     struct shmfi_piece_of_stream *first, *last;
-    unsigned char *at, *end; /* the room in the last piece but `spare` */
+    unsigned char *at, *end; /* the room in the last piece but `spare`, or in the range */
     struct shmfi_piece_of_stream *spare;
 };
+
+/* Gives an empty stream a range of `size` bytes to begin with. */
+static inline void shmfi_stream_begin(struct shmfi_stream *stream, unsigned char *range,
+                                      uint64_t size)
+{
+    stream->range = range;
+    stream->at = range;
+    stream->end = range + size;
+}
+
+/* Are all bytes where they began, in the range? Then how many there are. */
+static inline bool shmfi_stream_is_range(const struct shmfi_stream *stream, uint64_t *size)
+{
+    *size = stream->range ? (uint64_t)(stream->at - stream->range) : 0;
+    return stream->range && !stream->first;
+}
 
 /* Makes sure that `size` bytes can be put without asking for memory. */
 int shmfi_stream_grow(struct shmfi_stream *stream, uint64_t size, struct shmf_error *err);
