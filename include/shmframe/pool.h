@@ -46,6 +46,7 @@ struct shmf_pool_options {
     void (*finalizer)(int worker, void *context); /* runs in a worker that ends by itself, as idle
                                ones do when the pool is freed, which waits for a second then */
     int64_t tasks_per_worker; /* a worker is replaced after so many tasks; 0: never */
+    int max_workers;        /* as many as shmf_pool_resize may ask for; 0: no more than at first */
     uint64_t reserved[8];   /* must be zero */
 };
 
@@ -70,19 +71,7 @@ SHMF_API int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_
  * wait in a call on the pool come back with SHMF_E_CLOSED; none may begin a new one. */
 SHMF_API void shmf_pool_free(struct shmf_pool *pool);
 
-SHMF_API int shmf_pool_workers(const struct shmf_pool *pool); /* 0 when inline */
-
-struct shmf_pool_stats {
-    uint64_t tasks_done;      /* delivered to an iterator, failures included */
-    uint64_t tasks_failed;
-    uint64_t tasks_retried;
-    uint64_t workers_died;
-    uint64_t bytes_held;      /* pages that the workers hold now, those asked for included */
-    uint64_t bytes_budget;
-    uint64_t bytes_delivered; /* results delivered so far, in segments */
-};
-
-SHMF_API int shmf_pool_get_stats(struct shmf_pool *pool, struct shmf_pool_stats *stats);
+SHMF_API int shmf_pool_workers(const struct shmf_pool *pool); /* that are wanted; 0 when inline */
 
 /* The process id of a worker, for gdb and tests; 0 while it is being replaced. */
 SHMF_API int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker);

@@ -7,6 +7,7 @@
 #include <shmframe/base.h>
 #include <shmframe/builder.h>
 #include <shmframe/column.h>
+#include <shmframe/control.h>
 #include <shmframe/derive.h>
 #include <shmframe/dtype.h>
 #include <shmframe/error.h>

@@ -57,6 +57,11 @@ static int sys_close_range(unsigned first, unsigned last, int flags)
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static int sys_getrusage(int who, struct rusage *usage)
+{
+    return getrusage((__rusage_who_t)who, usage);
+}
+
 static int sys_signalfd(int fd, const void *signal_set, int flags)
 {
     return signalfd(fd, signal_set, flags);
@@ -110,6 +115,7 @@ struct shmfi_sys shmfi_sys = {
     .prctl = sys_prctl,
     .close_range = sys_close_range,
     .signalfd = sys_signalfd,
+    .getrusage = sys_getrusage,
     .epoll_create1 = epoll_create1,
     .epoll_ctl = sys_epoll_ctl,
 };

@@ -59,8 +59,11 @@ void shmfi_board_format(struct shmfi_board *board, void *memory,
     atomic_store_explicit(&board->header->oldest, SHMFI_NO_TICKET, memory_order_relaxed);
     for (uint32_t i = 0; i < geometry->order; i++)
         atomic_store_explicit(&board->order[i], SHMFI_NO_TICKET, memory_order_relaxed);
-    for (uint32_t w = 0; w < geometry->workers; w++)
+    atomic_store_explicit(&board->header->places, geometry->workers, memory_order_relaxed);
+    for (uint32_t w = 0; w < geometry->workers; w++) {
         atomic_store_explicit(&board->lines[w].current, SHMFI_NO_TICKET, memory_order_relaxed);
+        atomic_store_explicit(&board->lines[w].cpu, -1, memory_order_relaxed);
+    }
 }
 
 /* ---- application -------------------------------------------------------------------------- */
@@ -177,10 +180,29 @@ void shmfi_board_join(struct shmfi_board *board, struct shmfi_claimer *me, uint3
     me->taken = atomic_load_explicit(&line->returned, memory_order_acquire);
     atomic_store_explicit(&line->taken, me->taken, memory_order_release);
     atomic_store_explicit(&line->mail, 0, memory_order_relaxed);
+    shmfi_board_vacate(board, worker);
+}
+
+void shmfi_board_vacate(struct shmfi_board *board, uint32_t worker)
+{
+    struct shmfi_line *line = &board->lines[worker];
     atomic_store_explicit(&line->held, 0, memory_order_relaxed);
     atomic_store_explicit(&line->wanted, 0, memory_order_relaxed);
+    atomic_store_explicit(&line->cached, 0, memory_order_relaxed);
+    atomic_store_explicit(&line->huge, 0, memory_order_relaxed);
     atomic_store_explicit(&line->current, SHMFI_NO_TICKET, memory_order_relaxed);
     atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
+}
+
+uint32_t shmfi_board_places(const struct shmfi_board *board)
+{
+    uint32_t places = atomic_load_explicit(&board->header->places, memory_order_relaxed);
+    return places < board->geometry.workers ? places : board->geometry.workers;
+}
+
+bool shmfi_board_is_surplus(const struct shmfi_board *board, uint32_t worker)
+{
+    return worker >= atomic_load_explicit(&board->header->places, memory_order_relaxed);
 }
 
 bool shmfi_board_has_news(const struct shmfi_board *board, const struct shmfi_claimer *me)

@@ -74,6 +74,15 @@ struct shmfi_claimer {
 void shmfi_board_join(struct shmfi_board *board, struct shmfi_claimer *me, uint32_t worker,
                       uint32_t incarnation);
 
+/* The supervisor, when it has reaped the worker: its place holds, wants and runs nothing. */
+void shmfi_board_vacate(struct shmfi_board *board, uint32_t worker);
+
+/* How many workers are wanted now; never more than there are places. */
+uint32_t shmfi_board_places(const struct shmfi_board *board);
+
+/* Is the worker's place not wanted any more? */
+bool shmfi_board_is_surplus(const struct shmfi_board *board, uint32_t worker);
+
 /* Claims the oldest queued task; its ticket, or SHMFI_NO_TICKET. */
 uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me);
 

@@ -27,7 +27,7 @@
 #define SHMFI_LINE 128
 
 struct shmfi_geometry {
-    uint32_t workers;
+    uint32_t workers; /* places for them; header.places says how many are in use */
     uint32_t slots;   /* tasks in flight at most; a power of two */
     uint32_t order;   /* entries of order[], 4 x slots */
     uint32_t ring;    /* records per completion ring, >= slots, so that it never fills */
@@ -77,6 +77,8 @@ struct shmfi_board_header {
     _Atomic uint64_t orphaned; /* bytes of dead workers' regions that results keep alive */
     _Atomic uint32_t stopping; /* nonzero: workers that find nothing to do exit */
     _Atomic uint32_t deadlines; /* tasks on the board that have one; the supervisor watches then */
+    _Atomic uint32_t places;   /* workers wanted now: those with this number and above end */
+    _Atomic uint32_t trims;    /* requests to give up what is cached; workers look for changes */
 
     /* Application 0 -> 1 before it parks; 1 -> 0 by CAS by whoever will write the eventfd, or by
      * the application when it wakes. A worker that dies between CAS and write loses the wake-up:
@@ -99,13 +101,25 @@ struct shmfi_line {
                                                   this store is the publication */
     _Atomic uint64_t taken;       /* return entries consumed */
     _Atomic uint64_t mail;        /* messages that it sent over its socket */
+    /* These three the supervisor clears when it has reaped the worker: */
     _Atomic uint64_t held;        /* bytes of its regions, those it is about to obtain included */
     _Atomic uint64_t wanted;      /* bytes that it waits for; 0: it does not */
-    _Atomic uint64_t current;     /* ticket that it runs, ~0: none (the supervisor clears it before
-                                     it forks a successor); cleared before `done` grows, so
+    _Atomic uint64_t current;     /* ticket that it runs, ~0: none; cleared before `done` grows, so
                                      that whoever sees it in a stopped worker may end that task */
     _Atomic uint64_t started;     /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
                                      that has a deadline; stored before `current` */
+
+    /* The worker: what it counted. A successor goes on from there; the supervisor
+     * clears `cached` and `huge` when it has reaped the worker. For people: nothing depends on it. */
+    alignas(SHMFI_LINE) _Atomic uint64_t failed; /* tasks; those delivered are counted by `done` */
+    _Atomic uint64_t working;     /* ns in task functions */
+    _Atomic uint64_t waiting;     /* ns without a task */
+    _Atomic uint64_t minor_faults, major_faults;
+    _Atomic uint64_t recycled, fresh; /* results built in pages already there, and others */
+    _Atomic uint64_t cached, huge;    /* bytes of `held`, a moment ago */
+    _Atomic uint64_t trimmed;     /* bytes given up on the application's request; before `trims` */
+    _Atomic uint32_t trims;       /* the request that it has met; release */
+    _Atomic int32_t cpu;          /* to which it is bound, -1: none */
 
     /* the application */
     alignas(SHMFI_LINE) _Atomic uint64_t returned; /* return entries written; release */
@@ -113,7 +127,7 @@ struct shmfi_line {
 
     /* Worker 0 -> 1 before it parks; 1 -> 0 by CAS by whoever wakes it (application, or a worker
      * that calls for memory), or by the worker itself. Also the futex. A worker that dies asleep
-     * leaves 1: a wake for nobody; its successor stores 0 when it starts. */
+     * leaves 1: a wake for nobody, until the supervisor has reaped it and stores 0. */
     alignas(SHMFI_LINE) _Atomic uint32_t asleep;
 };
 

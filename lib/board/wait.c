@@ -111,7 +111,8 @@ bool shmfi_wake(struct shmfi_board *board, uint32_t worker)
 void shmfi_wake_some(struct shmfi_board *board, uint32_t count)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t w = 0; w < board->geometry.workers && count; w++)
+    uint32_t places = shmfi_board_places(board);
+    for (uint32_t w = 0; w < places && count; w++)
         if (!atomic_load_explicit(&board->lines[w].wanted, memory_order_relaxed) &&
             wake_if_asleep(board, w))
             count--;

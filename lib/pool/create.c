@@ -29,6 +29,12 @@ static int check_options(const struct shmf_pool_options *options, struct shmf_er
     if (options->workers < SHMF_INLINE || options->workers > SHMF_MAX_WORKERS)
         return shmfi_error(err, SHMF_E_INVAL, "options.workers: %d is not in %d..%d",
                            options->workers, SHMF_INLINE, SHMF_MAX_WORKERS);
+    if (options->max_workers < 0 || options->max_workers > SHMF_MAX_WORKERS)
+        return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d is not in 0..%d",
+                           options->max_workers, SHMF_MAX_WORKERS);
+    if (options->max_workers && options->workers > options->max_workers)
+        return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d, but workers is %d",
+                           options->max_workers, options->workers);
     if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
         return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d",
                            options->window, SHMF_MAX_WINDOW);
@@ -50,21 +56,26 @@ static void apply_options(struct shmf_pool *pool, const struct shmf_pool_options
     int cpus = shmfi_machine_cpus();
     pool->is_inline = options->workers == SHMF_INLINE;
     if (!pool->is_inline)
-        pool->n_workers = (uint32_t)(options->workers ? options->workers : cpus);
-    pool->window = 4 * pool->n_workers;
+        pool->places = (uint32_t)(options->workers ? options->workers : cpus);
+    pool->n_workers = pool->places;
+    pool->max_workers = options->max_workers ? (uint32_t)options->max_workers : pool->places;
+    if (pool->max_workers < pool->places)
+        pool->max_workers = pool->places;
+    pool->cpus = (uint32_t)cpus;
+    pool->window = 4 * pool->places;
     if (pool->window < 64)
         pool->window = 64;
     if (options->window)
         pool->window = (uint32_t)options->window;
     pool->budget = options->budget_bytes ? options->budget_bytes : shmfi_machine_memory() / 2;
-    pool->spinner.pause_first = pool->n_workers + 1 <= (uint32_t)cpus;
+    pool->spinner.pause_first = pool->places + 1 <= pool->cpus;
 }
 
 /* ---- parts -------------------------------------------------------------------------------- */
 
 static int make_board(struct shmf_pool *pool, struct shmf_error *err)
 {
-    struct shmfi_geometry geometry = {.workers = pool->n_workers, .slots = pool->window};
+    struct shmfi_geometry geometry = {.workers = pool->max_workers, .slots = pool->window};
     pool->board_size = shmfi_board_size(&geometry);
     /* Shared and anonymous: every process that needs it is a descendant and inherits the mapping,
      * and no descriptor could leak. */
@@ -76,20 +87,21 @@ static int make_board(struct shmf_pool *pool, struct shmf_error *err)
     }
     shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTDUMP);
     shmfi_board_format(&pool->board, pool->board_memory, &geometry, pool->budget);
+    atomic_store_explicit(&pool->board.header->places, pool->places, memory_order_relaxed);
     return SHMF_OK;
 }
 
 static int make_tables(struct shmf_pool *pool, struct shmf_error *err)
 {
     uint32_t slots = pool->board.geometry.slots;
-    pool->members = shmfi_sys.calloc(pool->n_workers, sizeof *pool->members);
-    for (uint32_t w = 0; pool->members && w < pool->n_workers; w++)
+    pool->members = shmfi_sys.calloc(pool->max_workers, sizeof *pool->members);
+    for (uint32_t w = 0; pool->members && w < pool->max_workers; w++)
         pool->members[w].socket = -1;
     pool->jobs = shmfi_sys.calloc(slots, sizeof *pool->jobs);
     pool->free_slots = shmfi_sys.calloc(slots, sizeof *pool->free_slots);
     if (!pool->members || !pool->jobs || !pool->free_slots)
         return shmfi_error(err, SHMF_E_NOMEM, "no memory for a pool of %u workers, window %u",
-                           pool->n_workers, pool->window);
+                           pool->places, pool->window);
     while (pool->n_free < slots) {
         pool->free_slots[pool->n_free] = slots - 1 - pool->n_free;
         pool->n_free++;
@@ -122,7 +134,7 @@ static void free_parts(struct shmf_pool *pool)
 {
     for (uint32_t slot = 0; pool->jobs && slot < pool->board.geometry.slots; slot++)
         free_job(&pool->jobs[slot]);
-    for (uint32_t w = 0; pool->members && w < pool->n_workers; w++) {
+    for (uint32_t w = 0; pool->members && w < pool->max_workers; w++) {
         shmfi_member_clear(pool, w);
         shmfi_sys.free(pool->members[w].kept);
     }
@@ -167,15 +179,15 @@ static int fork_supervisor(struct shmf_pool *pool, struct shmfi_setup *setup,
 static int await_workers(struct shmf_pool *pool, struct shmf_error *err)
 {
     uint64_t deadline = shmfi_now() + START_MS * UINT64_C(1000000);
-    while (pool->spawned < pool->n_workers) {
+    while (pool->spawned < pool->places) {
         if (pool->spawn_errno)
             return shmfi_error_sys(err, pool->spawn_errno, "forking worker %u of %u",
-                                   pool->spawned + 1, pool->n_workers);
+                                   pool->spawned + 1, pool->places);
         if (pool->broken)
             return shmfi_error(err, pool->broken, "%s", pool->broken_why);
         if (shmfi_now() > deadline)
             return shmfi_error(err, SHMF_E_TIMEOUT, "the supervisor did not start %u workers",
-                               pool->n_workers);
+                               pool->places);
         struct pollfd fd = {pool->control, POLLIN, 0};
         shmfi_sys.poll(&fd, 1, START_MS);
         shmfi_pool_read_control(pool);
@@ -314,41 +326,4 @@ void shmf_pool_free(struct shmf_pool *pool)
         stop(pool);
     pthread_mutex_unlock(&pool->lock);
     free_parts(pool);
-}
-
-/* ---- looking ------------------------------------------------------------------------------ */
-
-int shmf_pool_workers(const struct shmf_pool *pool)
-{
-    return pool ? (int)pool->n_workers : 0;
-}
-
-int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker)
-{
-    if (!pool || pool->epoch != shmfi_process_epoch() || worker < 0 ||
-        (uint32_t)worker >= pool->n_workers)
-        return 0;
-    /* The lock and the reading of messages do not change what the caller can see of the pool. */
-    struct shmf_pool *mutable = (struct shmf_pool *)(uintptr_t)pool;
-    pthread_mutex_lock(&mutable->lock);
-    shmfi_pool_read_control(mutable);
-    int64_t pid = pool->members[worker].pid;
-    pthread_mutex_unlock(&mutable->lock);
-    return pid;
-}
-
-int shmf_pool_get_stats(struct shmf_pool *pool, struct shmf_pool_stats *stats)
-{
-    if (!pool || !stats)
-        return SHMF_E_INVAL;
-    if (pool->epoch != shmfi_process_epoch())
-        return SHMF_E_WRONG_PROCESS;
-    pthread_mutex_lock(&pool->lock);
-    *stats = pool->stats;
-    stats->bytes_budget = pool->budget;
-    for (uint32_t w = 0; w < pool->n_workers; w++)
-        stats->bytes_held +=
-            atomic_load_explicit(&pool->board.lines[w].held, memory_order_relaxed);
-    pthread_mutex_unlock(&pool->lock);
-    return SHMF_OK;
 }

@@ -44,6 +44,9 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
     member->pid = 0;
     member->mail_read = 0;
     member->tasks = 0;
+    member->born++;
+    if (message->worker >= pool->n_workers) /* it was on its way when fewer were asked for */
+        pool->n_workers = message->worker + 1;
     if (socket < 0) { /* we have no room for a descriptor: this worker is of no use */
         pool->spawn_errno = EMFILE;
         shmfi_pool_kill_worker(pool, message->worker);
@@ -104,9 +107,11 @@ static void count_barren(struct shmf_pool *pool, const struct shmfi_member *memb
         pool->barren = 0;
         return;
     }
+    if (member->dismissed == member->incarnation && !status)
+        return;
     if (pool->freeing || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
         return;
-    if (++pool->barren < 8 + 4 * pool->n_workers)
+    if (++pool->barren < 8 + 4 * pool->places)
         return;
     const char *how = WIFSIGNALED(status) ? "signal" : "exit status";
     shmfi_pool_break(pool, "%u workers in a row ended before they took a task, the last by %s %d",
@@ -133,12 +138,20 @@ static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
     }
     if (message->reason == SHMF_E_SYS) {
         shmfi_member_clear(pool, worker); /* it never lived; the supervisor tries again */
+        shmfi_pool_forget_surplus(pool);
         return;
     }
     if (had_task || status)
         pool->stats.workers_died++; /* others ended by themselves, as they were told to */
     count_barren(pool, member, had_task, status);
     shmfi_member_clear(pool, worker);
+    shmfi_pool_forget_surplus(pool);
+}
+
+void shmfi_pool_forget_surplus(struct shmf_pool *pool)
+{
+    while (pool->n_workers > pool->places && !pool->members[pool->n_workers - 1].incarnation)
+        pool->n_workers--;
 }
 
 void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker)
@@ -206,7 +219,7 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
             shmfi_pool_break(pool, "the supervisor (pid %ld) is gone", (long)pool->supervisor);
             return;
         }
-        if ((rc != 1 && rc != SHMF_E_NOFILES) || message.worker >= pool->n_workers) {
+        if ((rc != 1 && rc != SHMF_E_NOFILES) || message.worker >= pool->max_workers) {
             shmfi_pool_break(pool, "the supervisor's message makes no sense");
             return;
         }

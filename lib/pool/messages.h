@@ -14,7 +14,8 @@ enum shmfi_control_type {
     SHMFI_CONTROL_STOP,        /* to the supervisor: end all workers, then itself */
     SHMFI_CONTROL_KILL,        /* to it: SIGKILL that incarnation, if it still runs */
     SHMFI_CONTROL_CANCEL,      /* to it: the same, but only while it runs the task `ticket` */
-    SHMFI_CONTROL_WATCH        /* to it: there are tasks with deadlines on the board */
+    SHMFI_CONTROL_WATCH,       /* to it: there are tasks with deadlines on the board */
+    SHMFI_CONTROL_RESIZE       /* to it: the number of workers on the board has changed */
 };
 
 struct shmfi_control {

@@ -14,7 +14,7 @@
 #include "pool/result.h"
 #include "pool/shared.h"
 
-#include <shmframe/pool.h>
+#include <shmframe/control.h>
 
 #include <pthread.h>
 #include <sys/types.h>
@@ -27,6 +27,8 @@ struct shmfi_member {
     _Atomic uint64_t got; /* records harvested from its ring, all incarnations; read while parked */
     uint64_t mail_read;   /* of the messages that line.mail counts */
     uint64_t tasks;       /* harvested from this incarnation */
+    uint32_t dismissed;   /* the incarnation that was told to end; 0: none */
+    uint64_t born;        /* incarnations that it has had */
     struct shmfi_ids sent;    /* application's regions that it was sent */
     struct shmfi_ids regions; /* its regions, adopted here */
     struct shmfi_ids lost;    /* its regions whose descriptor must be sent again */
@@ -69,7 +71,10 @@ struct shmf_pool {
     _Atomic int broken;  /* ... 0, or the status that every call reports, set after ... */
     char broken_why[SHMF_ERROR_MESSAGE_SIZE];
 
-    uint32_t n_workers;
+    _Atomic uint32_t n_workers; /* those with lower numbers may live, or have left records */
+    uint32_t places;      /* workers that are wanted; the board says so too */
+    uint32_t max_workers; /* places on the board */
+    uint32_t cpus;        /* that we may use */
     uint32_t window;  /* as the caller asked; the board has the next power of two */
     uint64_t budget;
     struct shmfi_board board;
@@ -81,7 +86,7 @@ struct shmf_pool {
     uint64_t regions_at_fork; /* serial: older regions are mapped in every worker */
     struct shmfi_spinner spinner;
 
-    struct shmfi_member *members; /* n_workers */
+    struct shmfi_member *members; /* max_workers */
     struct shmfi_job *jobs;       /* board.geometry.slots */
     uint32_t *free_slots;
     uint32_t n_free;
@@ -95,7 +100,7 @@ struct shmf_pool {
     struct shmf_future *futures;             /* all */
     struct shmf_future *backlog, **backlog_end; /* those that wait for a slot, oldest first */
     int epoll; /* of shmf_pool_fd, -1: nobody asked */
-    struct shmf_pool_stats stats;
+    struct shmf_pool_stats stats; /* what the application counts of it */
 
     /* the desk's */
     struct shmf_pool *next_open;
@@ -125,6 +130,9 @@ void shmfi_pool_read_control(struct shmf_pool *pool);
 bool shmfi_pool_supervisor_died(const struct shmf_pool *pool);
 void shmfi_pool_break(struct shmf_pool *pool, const char *format, ...) SHMF_PRINTF(2, 3);
 void shmfi_pool_kill_worker(struct shmf_pool *pool, uint32_t worker);
+
+/* Forgets the last workers while these are dead and not wanted. */
+void shmfi_pool_forget_surplus(struct shmf_pool *pool);
 
 /* Forgets all that belonged to the worker's incarnation. */
 void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker);

@@ -87,7 +87,7 @@ static int hand_out(struct for_call *call, struct shmf_error *err)
     uint32_t submitted = 0;
     int rc = 0;
     while (call->part.begin < call->part.end &&
-           call->submitted - call->arrived < 2 * (int64_t)call->pool->n_workers) {
+           call->submitted - call->arrived < 2 * (int64_t)call->pool->places) {
         struct part part = call->part;
         part.end = part.begin + grain_of(call);
         struct shmfi_order order = order_for(call, &part);
@@ -171,7 +171,7 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         rc = check(begin, end, fn, options, err);
     if (rc || begin == end)
         return rc;
-    uint64_t parts = pool->n_workers + (options->caller_too || pool->is_inline ? 1 : 0);
+    uint64_t parts = pool->places + (options->caller_too || pool->is_inline ? 1 : 0);
     uint64_t grain = ((uint64_t)end - (uint64_t)begin - 1) / parts + 1;
     struct for_call call = {
         .sink = {deliver, 1},

@@ -63,7 +63,10 @@ static void obey(struct shmfi_supervisor *self)
             self->stopping = true;
             self->stop_at = shmfi_now() + GRACE_NS;
         }
-        if (order.worker >= self->pool->n_workers)
+        if (order.type == SHMFI_CONTROL_RESIZE)
+            for (uint32_t w = (uint32_t)order.value; w < self->pool->max_workers; w++)
+                self->children[w].dismissed = self->children[w].pid != 0;
+        if (order.worker >= self->pool->max_workers)
             continue;
         struct shmfi_child *child = &self->children[order.worker];
         if (!child->pid || child->incarnation != order.incarnation)
@@ -80,9 +83,9 @@ static int timeout_ms(const struct shmfi_supervisor *self)
     uint64_t now = shmfi_now(), soonest = UINT64_MAX;
     if (self->stopping)
         soonest = now < self->stop_at ? self->stop_at : now + SOON_NS;
-    for (uint32_t w = 0; w < self->pool->n_workers && !self->stopping; w++) {
+    for (uint32_t w = 0; w < self->pool->max_workers && !self->stopping; w++) {
         const struct shmfi_child *child = &self->children[w];
-        if (!child->pid && !child->exit_unsent && child->next < soonest)
+        if (shmfi_supervisor_wants(self, w) && child->next < soonest)
             soonest = child->next;
         bool look_soon = child->exit_unsent || child->pid_unsent || (child->pid && child->cancel != SHMFI_NO_TICKET);
         if (look_soon && now + SOON_NS < soonest)
@@ -197,7 +200,7 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
     shmfi_sys.prctl(PR_SET_CHILD_SUBREAPER, 1);
     reset_handlers(&self);
     shmfi_forget_output();
-    self.children = shmfi_sys.calloc(pool->n_workers, sizeof *self.children);
+    self.children = shmfi_sys.calloc(pool->max_workers, sizeof *self.children);
     struct shmf_error err = {0};
     int rc = shmfi_memory_disown(&err);
     if (!self.children || rc) {

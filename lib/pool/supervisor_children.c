@@ -79,10 +79,8 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
     }
     child->incarnation = ++self->incarnations;
     child->reason = 0;
+    child->dismissed = false;
     child->cancel = SHMFI_NO_TICKET;
-    /* What its predecessor ran when it died, perhaps past a deadline, is not the newcomer's task. */
-    atomic_store_explicit(&self->pool->board.lines[worker].current, SHMFI_NO_TICKET,
-                          memory_order_relaxed);
     pid_t pid = -1;
     if (shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNING, worker, 0, sockets[0])) {
         pid = shmfi_sys.fork();
@@ -110,15 +108,21 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
     report_pid(self, worker);
 }
 
+bool shmfi_supervisor_wants(const struct shmfi_supervisor *self, uint32_t worker)
+{
+    const struct shmfi_child *child = &self->children[worker];
+    return !child->pid && !child->exit_unsent && worker < shmfi_board_places(&self->pool->board);
+}
+
 void shmfi_supervisor_spawn(struct shmfi_supervisor *self)
 {
-    for (uint32_t w = 0; w < self->pool->n_workers && !self->stopping; w++) {
+    for (uint32_t w = 0; w < self->pool->max_workers && !self->stopping; w++) {
         struct shmfi_child *child = &self->children[w];
         if (child->pid_unsent)
             report_pid(self, w);
         if (child->exit_unsent)
             report_exit(self, w);
-        if (!child->pid && !child->exit_unsent && (!child->next || shmfi_now() >= child->next))
+        if (shmfi_supervisor_wants(self, w) && (!child->next || shmfi_now() >= child->next))
             spawn(self, w);
     }
 }
@@ -141,7 +145,7 @@ static bool is_supervisor(pid_t pid)
 
 static bool kill_if_stray(const struct shmfi_supervisor *self, pid_t pid)
 {
-    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+    for (uint32_t w = 0; w < self->pool->max_workers; w++)
         if (self->children[w].pid == pid)
             return false;
     if (is_supervisor(pid))
@@ -181,11 +185,15 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
 {
     struct shmfi_child *child = &self->children[worker];
     bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    child->barren = done_of(self, worker) == child->done ? child->barren + 1 : 0;
+    bool barren = done_of(self, worker) == child->done && !(child->dismissed && status == 0);
+    child->barren = barren ? child->barren + 1 : 0;
     if (child->barren > (from_outside ? MANY_KILLS : 0))
         put_off(child);
     else
         child->delay = child->next = 0;
+    /* What it ran when it died, perhaps past a deadline, is not its successor's task; and it may
+     * have none. */
+    shmfi_board_vacate(&self->pool->board, worker);
     child->pid_unsent = false;
     child->pid = 0;
     child->exit_status = status;
@@ -199,7 +207,7 @@ bool shmfi_supervisor_reap(struct shmfi_supervisor *self, int options)
     pid_t pid = shmfi_sys.waitpid(-1, &status, options);
     if (pid <= 0)
         return pid < 0 && errno == EINTR;
-    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+    for (uint32_t w = 0; w < self->pool->max_workers; w++)
         if (self->children[w].pid == pid) {
             shmfi_supervisor_note_death(self, w, status);
             break;
@@ -211,14 +219,14 @@ bool shmfi_supervisor_reap(struct shmfi_supervisor *self, int options)
 
 static void kill_all(const struct shmfi_supervisor *self)
 {
-    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+    for (uint32_t w = 0; w < self->pool->max_workers; w++)
         if (self->children[w].pid)
             shmfi_sys.kill(self->children[w].pid, SIGKILL);
 }
 
 bool shmfi_supervisor_any_alive(const struct shmfi_supervisor *self)
 {
-    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+    for (uint32_t w = 0; w < self->pool->max_workers; w++)
         if (self->children[w].pid)
             return true;
     return false;

@@ -11,6 +11,7 @@ struct shmfi_child {
     uint64_t next;     /* not to be forked before that time */
     uint64_t delay;
     int barren;        /* times in a row that it died before it had done anything */
+    bool dismissed;    /* told to end */
     bool pid_unsent;   /* nor could its pid */
     bool exit_unsent;  /* its death could not be reported yet: the socket is full */
     int exit_status;
@@ -38,6 +39,9 @@ struct shmfi_supervisor {
 /* To the application. False: the socket is full. */
 bool shmfi_supervisor_tell(const struct shmfi_supervisor *self, enum shmfi_control_type type,
                            uint32_t worker, int64_t value, int fd);
+
+/* Is the place empty, and should not be? */
+bool shmfi_supervisor_wants(const struct shmfi_supervisor *self, uint32_t worker);
 
 /* Forks the workers that are missing, where it is time. */
 void shmfi_supervisor_spawn(struct shmfi_supervisor *self);

@@ -88,7 +88,7 @@ bool shmfi_supervisor_watches(const struct shmfi_supervisor *self)
 void shmfi_supervisor_end_tasks(struct shmfi_supervisor *self)
 {
     bool deadlines = shmfi_supervisor_watches(self);
-    for (uint32_t w = 0; w < self->pool->n_workers; w++) {
+    for (uint32_t w = 0; w < self->pool->max_workers; w++) {
         cancel_wanted(self, w);
         if (deadlines)
             enforce_deadline(self, w);
@@ -97,7 +97,7 @@ void shmfi_supervisor_end_tasks(struct shmfi_supervisor *self)
 
 void shmfi_supervisor_kill_busy(const struct shmfi_supervisor *self)
 {
-    for (uint32_t w = 0; w < self->pool->n_workers; w++)
+    for (uint32_t w = 0; w < self->pool->max_workers; w++)
         if (self->children[w].pid && current_of(self, w) != SHMFI_NO_TICKET)
             shmfi_sys.kill(self->children[w].pid, SIGKILL);
 }

@@ -137,7 +137,8 @@ static bool anybody_wants_memory(const struct shmf_pool *pool)
 static bool all_want_memory(const struct shmf_pool *pool)
 {
     for (uint32_t w = 0; w < pool->n_workers; w++)
-        if (!atomic_load_explicit(&pool->board.lines[w].wanted, memory_order_relaxed))
+        if (pool->members[w].incarnation &&
+            !atomic_load_explicit(&pool->board.lines[w].wanted, memory_order_relaxed))
             return false;
     return true;
 }

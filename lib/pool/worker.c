@@ -152,7 +152,7 @@ static void ring_if_worthwhile(struct shmfi_worker *self)
     uint64_t left = tail > self->me.cursor ? tail - self->me.cursor : 0;
     self->unrung++;
     if (self->task.nanoseconds < SHORT_TASK_NS &&
-        left > (uint64_t)self->unrung * self->board->geometry.workers)
+        left > (uint64_t)self->unrung * shmfi_board_places(self->board))
         return;
     shmfi_ring_app(self->board, self->eventfd);
     self->unrung = 0;
@@ -168,6 +168,7 @@ static void run(struct shmfi_worker *self, uint64_t ticket)
                        (void *)(uintptr_t)slot->context);
     shmfi_flush_output();
     fill_record(self, ticket);
+    shmfi_worker_count_task(self);
     shmfi_board_publish(self->board, &self->me);
     ring_if_worthwhile(self);
     shmfi_task_clean(&self->task);
@@ -183,7 +184,8 @@ static bool has_news(void *context)
            atomic_load_explicit(&board->header->stopping, memory_order_relaxed) ||
            atomic_load_explicit(&board->header->pressure, memory_order_relaxed) !=
                self->pressure_seen ||
-           atomic_load_explicit(&self->line->app_mail, memory_order_relaxed) != self->mail_seen;
+           atomic_load_explicit(&self->line->app_mail, memory_order_relaxed) != self->mail_seen ||
+           shmfi_worker_is_asked_to_trim(self) || shmfi_board_is_surplus(board, self->me.worker);
 }
 
 static void idle(struct shmfi_worker *self)
@@ -196,16 +198,24 @@ static void idle(struct shmfi_worker *self)
         finish(self);
     shmfi_worker_relieve(self);
     shmfi_worker_read_mail(self);
-    if (shmfi_spin(&self->spinner, has_news, self))
-        return;
-    shmfi_worker_take_returns(self);
-    shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
-    shmfi_worker_check_app(self);
+    self->spinner.pause_first = shmfi_board_places(self->board) + 1 <= self->cpus;
+    uint64_t since = shmfi_now();
+    if (!shmfi_spin(&self->spinner, has_news, self)) {
+        shmfi_worker_take_returns(self);
+        shmfi_worker_count(self);
+        shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
+        shmfi_worker_check_app(self);
+    }
+    shmfi_worker_count_waiting(self, shmfi_now() - since);
 }
 
 static _Noreturn void loop(struct shmfi_worker *self)
 {
     for (;;) {
+        if (shmfi_board_is_surplus(self->board, self->me.worker)) {
+            shmfi_ring_app(self->board, self->eventfd);
+            finish(self);
+        }
         uint64_t ticket = shmfi_board_claim(self->board, &self->me);
         if (ticket == SHMFI_NO_TICKET) {
             idle(self);
@@ -294,7 +304,7 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     self->socket = socket;
     self->eventfd = pool->eventfd;
     self->supervisor = supervisor;
-    self->spinner.pause_first = pool->spinner.pause_first;
+    self->cpus = pool->cpus;
     self->pressure_seen =
         atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
     shmfi_board_join(&pool->board, &self->me, worker, incarnation);
@@ -305,6 +315,7 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     struct shmfi_budget budget = shmfi_worker_budget(self);
     shmfi_memory_set_budget(&budget);
     shmfi_memory_set_drop_hook(shmfi_region_dropped, self);
+    shmfi_worker_begin_counting(self);
     cap_threads(setup->threads);
     if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))
         shmfi_leave(1);

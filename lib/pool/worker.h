@@ -5,6 +5,11 @@
 #include "pool/supervisor.h"
 #include "pool/task_internal.h"
 
+/* Figures of a whole process. */
+struct shmfi_counts {
+    uint64_t minor_faults, major_faults, recycled, fresh;
+};
+
 struct shmfi_worker {
     struct shmfi_board *board;
     struct shmfi_claimer me;
@@ -16,6 +21,11 @@ struct shmfi_worker {
     struct shmf_task task;
     uint64_t tasks;               /* done so far */
     uint32_t unrung;              /* records published since the application was last woken */
+    uint32_t cpus;                /* that the pool may use */
+
+    uint64_t uncounted;           /* ns and tasks since the dearer figures were taken */
+    uint32_t uncounted_tasks;
+    struct shmfi_counts before;   /* what predecessors counted, less what we were born with */
 
     pthread_mutex_t memory_lock;  /* tasks may have threads: budget, returned segments */
     uint64_t task_bytes;          /* granted to the task that runs */
@@ -53,6 +63,18 @@ void shmfi_worker_take_returns(struct shmfi_worker *self);
 
 /* Gives up what is cached if somebody called for memory. */
 void shmfi_worker_relieve(struct shmfi_worker *self);
+
+/* Gives up all that is cached if the application asks for it. */
+bool shmfi_worker_is_asked_to_trim(const struct shmfi_worker *self);
+
+/* ---- worker_counts.c: our line's figures -------------------------------------------------- */
+
+void shmfi_worker_begin_counting(struct shmfi_worker *self);
+void shmfi_worker_count_task(struct shmfi_worker *self); /* it is over, not published yet */
+void shmfi_worker_count_waiting(struct shmfi_worker *self, uint64_t nanoseconds);
+
+/* Takes the figures that cost system calls and locks. */
+void shmfi_worker_count(struct shmfi_worker *self);
 
 /* ---- worker.c ----------------------------------------------------------------------------- */
 

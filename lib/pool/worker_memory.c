@@ -189,8 +189,27 @@ static void pay_back(struct shmfi_worker *self)
     self->beyond -= back < self->beyond ? back : self->beyond;
 }
 
+bool shmfi_worker_is_asked_to_trim(const struct shmfi_worker *self)
+{
+    return atomic_load_explicit(&self->board->header->trims, memory_order_relaxed) !=
+           atomic_load_explicit(&self->line->trims, memory_order_relaxed);
+}
+
+static void trim(struct shmfi_worker *self)
+{
+    uint32_t asked = atomic_load_explicit(&self->board->header->trims, memory_order_acquire);
+    shmfi_worker_take_returns(self);
+    uint64_t back = shmf_memory_trim(0);
+    uint64_t before = atomic_load_explicit(&self->line->trimmed, memory_order_relaxed);
+    atomic_store_explicit(&self->line->trimmed, before + back, memory_order_relaxed);
+    shmfi_worker_count(self);
+    atomic_store_explicit(&self->line->trims, asked, memory_order_release);
+}
+
 void shmfi_worker_relieve(struct shmfi_worker *self)
 {
+    if (shmfi_worker_is_asked_to_trim(self))
+        trim(self);
     if (self->beyond)
         pay_back(self);
     uint64_t pressure =

@@ -14,7 +14,7 @@ ALSO = {
     # A frame has columns, is built row by row, and is made from others.
     'frame': {'builder', 'column', 'derive'},
     # The pool makes tasks, results and futures; task/ fills them.
-    'pool': {'future', 'map', 'progress', 'result', 'task'},
+    'pool': {'control', 'future', 'map', 'progress', 'result', 'task'},
     'task': {'result', 'task'},
 }
 
