@@ -193,11 +193,13 @@ static const char *check_column(const struct shmf_format_column *column,
                                                : check_other(column, h->n_rows, h, span);
 }
 
+/* The stride of a single column leads nowhere, but BLAS is told it and wants it to be that of one. */
 static bool in_matrix(const struct shmf_format_frame *header,
                       const struct shmf_format_column *column, uint64_t expected_offset)
 {
     return column->dtype == header->matrix_dtype && column->null_count == 0 &&
-           column->data_offset == expected_offset;
+           column->data_offset == expected_offset && header->matrix_stride >= column->data_size &&
+           header->matrix_stride <= INT64_MAX;
 }
 
 static int check_row_labels(const struct shmf_format_frame *header, struct shmfi_span *span,

@@ -113,6 +113,8 @@ int shmf_frame_matrix(const struct shmf_frame *frame, struct shmf_matrix *matrix
     if (!shmfi_frame_is_matrix(frame, &dtype, &stride, &data))
         return SHMF_E_DTYPE;
     int64_t distance = (int64_t)(stride / shmfi_dtype_info(dtype)->size);
+    if (frame->header.n_columns == 0) /* nothing says how far apart they would be */
+        distance = (int64_t)frame->header.n_rows;
     *matrix = (struct shmf_matrix){
         .dtype = (enum shmf_dtype)dtype,
         .n_rows = (int64_t)frame->header.n_rows,

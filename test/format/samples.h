@@ -2,6 +2,7 @@
 #ifndef TEST_FORMAT_SAMPLES_H
 #define TEST_FORMAT_SAMPLES_H
 
+#include "format/golden.h"
 #include "support/test.h"
 
 #include "array/array_internal.h"
@@ -14,11 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct segment_copy {
-    unsigned char *base;
-    size_t size;
-};
 
 /* As many bytes as the header says, from the heap, so that sanitizers see a read behind them; the
  * generation, which differs from run to run, becomes 1. */

@@ -4,74 +4,13 @@
  * After a change on purpose: `test_format_golden write` makes the files anew. */
 #include "format/samples.h"
 
-#include <ctype.h>
-
-static void golden_path(char path[4096], const char *name)
-{
-    snprintf(path, 4096, "%s", __FILE__);
-    char *end = strstr(path, "test_golden.c");
-    assert_non_null(end);
-    snprintf(end, 4096 - (size_t)(end - path), "golden/%s", name);
-}
-
-static FILE *open_golden(const char *name, const char *mode)
-{
-    char path[4096];
-    golden_path(path, name);
-    FILE *file = fopen(path, mode);
-    if (!file)
-        fail_msg("cannot open %s", path);
-    return file;
-}
-
-/* ---- hexadecimal text: "size N", then "offset: 16 bytes" for rows that are not all zero -------
- */
-
-static void write_hex(FILE *out, const struct segment_copy *copy)
-{
-    static const unsigned char zero[16];
-    fprintf(out, "size %zu\n", copy->size);
-    for (size_t at = 0; at < copy->size; at += 16) {
-        size_t n = copy->size - at < 16 ? copy->size - at : 16;
-        if (memcmp(copy->base + at, zero, n) == 0)
-            continue;
-        fprintf(out, "%06zx:", at);
-        for (size_t i = 0; i < n; i++)
-            fprintf(out, " %02x", copy->base[at + i]);
-        fputc('\n', out);
-    }
-}
-
-static struct segment_copy read_hex(const char *name)
-{
-    char file_name[64], line[128];
-    snprintf(file_name, sizeof file_name, "%s.hex", name);
-    FILE *in = open_golden(file_name, "r");
-    struct segment_copy copy;
-    assert_int_equal(fscanf(in, "size %zu\n", &copy.size), 1);
-    copy.base = aligned_alloc(64, copy.size);
-    assert_non_null(copy.base);
-    memset(copy.base, 0, copy.size);
-    while (fgets(line, sizeof line, in)) {
-        char *at = line;
-        size_t offset = strtoul(at, &at, 16);
-        assert_int_equal(*at, ':');
-        for (at++; isspace((unsigned char)*at) && isxdigit((unsigned char)at[1]); offset++) {
-            assert_true(offset < copy.size);
-            copy.base[offset] = (unsigned char)strtoul(at, &at, 16);
-        }
-    }
-    fclose(in);
-    return copy;
-}
-
 static char *hex_of(const struct segment_copy *copy)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    write_hex(out, copy);
+    write_golden(out, copy);
     fclose(out);
     return text;
 }
@@ -80,7 +19,7 @@ static void test_the_library_writes_the_golden_bytes(void **state)
 {
     (void)state;
     for (size_t s = 0; s < N_SAMPLES; s++) {
-        struct segment_copy golden = read_hex(samples[s].name), made = samples[s].make();
+        struct segment_copy golden = read_golden(samples[s].name), made = samples[s].make();
         char *expected = hex_of(&golden), *written = hex_of(&made);
         if (strcmp(expected, written))
             fail_msg("%s is written differently now:\n%s", samples[s].name, written);
@@ -102,7 +41,7 @@ static struct shmf_frame *open_frame(const struct segment_copy *copy, struct shm
 
 static void assert_prints(const char *name, const char *expected)
 {
-    struct segment_copy copy = read_hex(name);
+    struct segment_copy copy = read_golden(name);
     struct shmf_error err = {0};
     struct shmf_frame *frame = open_frame(&copy, &err);
     if (!frame)
@@ -145,7 +84,7 @@ static void test_golden_frames_are_read_as_what_they_are(void **state)
 static void test_golden_labels_are_found(void **state)
 {
     (void)state;
-    struct segment_copy copy = read_hex("frame_mixed");
+    struct segment_copy copy = read_golden("frame_mixed");
     struct shmf_frame *frame = open_frame(&copy, NULL);
     assert_non_null(frame);
     int64_t count = 0;
@@ -156,7 +95,7 @@ static void test_golden_labels_are_found(void **state)
     assert_int_equal(shmf_frame_column_loc(frame, "wave"), 4);
     shmf_frame_free(frame);
     free(copy.base);
-    copy = read_hex("frame_range");
+    copy = read_golden("frame_range");
     frame = open_frame(&copy, NULL);
     assert_non_null(frame);
     assert_int_equal(shmf_frame_loc_number(frame, -8), 6);
@@ -168,7 +107,7 @@ static void test_golden_labels_are_found(void **state)
 static void test_the_golden_array_is_read_as_what_it_is(void **state)
 {
     (void)state;
-    struct segment_copy copy = read_hex("array");
+    struct segment_copy copy = read_golden("array");
     struct shmf_array *array;
     assert_int_equal(shmfi_array_from_memory(copy.base, copy.size, &array, NULL), SHMF_OK);
     assert_int_equal(shmf_array_dtype(array), SHMF_INT16);
@@ -209,7 +148,7 @@ static void test_golden_changes_are_refused_as_listed(void **state)
         assert_int_equal(sscanf(line, "%31s %zu %zu %llx %31s %63[^\n]", name, &offset, &size,
                                 &value, code, culprit),
                          6);
-        struct segment_copy copy = read_hex(name);
+        struct segment_copy copy = read_golden(name);
         struct shmf_error err = {0};
         assert_true(size <= 8 && offset + size <= copy.size);
         memcpy(copy.base + offset, &value, size);
@@ -230,7 +169,7 @@ static int write_all(void)
         snprintf(name, sizeof name, "%s.hex", samples[s].name);
         FILE *out = open_golden(name, "w");
         struct segment_copy copy = samples[s].make();
-        write_hex(out, &copy);
+        write_golden(out, &copy);
         fclose(out);
         free(copy.base);
     }

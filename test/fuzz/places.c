@@ -1,0 +1,165 @@
+#include "fuzz/places.h"
+
+#include "format/fields.h"
+
+#include <shmframe/handle.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct list {
+    struct place *places;
+    size_t n, room;
+};
+
+static struct place *add(struct list *list)
+{
+    if (list->n == list->room) {
+        list->room = 2 * list->room + 64;
+        list->places = realloc(list->places, list->room * sizeof *list->places);
+        if (!list->places)
+            abort();
+    }
+    return &list->places[list->n++];
+}
+
+/* A field with its elements; those of arrays carry their position. */
+static void add_field(struct list *list, const struct field *field, size_t at, const char *prefix)
+{
+    for (size_t i = 0; i < field->size / field->element; i++) {
+        struct place *place = add(list);
+        char position[24] = "";
+        if (field->size > field->element)
+            snprintf(position, sizeof position, "[%zu]", i);
+        snprintf(place->name, sizeof place->name, "%s%s%s", prefix, field->name, position);
+        place->field = field->name;
+        place->at = at + field->offset + i * field->element;
+        place->size = (unsigned)field->element;
+    }
+}
+
+static void add_struct(struct list *list, const char *structure, size_t at, const char *prefix)
+{
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        const struct field *field = &fields[i];
+        char inner[80];
+        if (strcmp(field->structure, structure))
+            continue;
+        if (!field->nested) {
+            add_field(list, field, at, prefix);
+            continue;
+        }
+        snprintf(inner, sizeof inner, "%s%s.", prefix, field->name);
+        add_struct(list, field->nested, at + field->offset, inner);
+    }
+}
+
+static void add_table(struct list *list, const char *structure, size_t at, size_t step, size_t n,
+                      const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        char prefix[48];
+        snprintf(prefix, sizeof prefix, "%s %zu: ", name, i);
+        add_struct(list, structure, at + i * step, prefix);
+    }
+}
+
+static void add_frame(struct list *list, const unsigned char *segment)
+{
+    struct shmf_format_frame h;
+    memcpy(&h, segment, sizeof h);
+    add_struct(list, "shmf_format_frame", 0, "");
+    add_table(list, "shmf_format_column", h.columns_offset, h.column_size, h.n_columns, "column");
+    add_table(list, "shmf_format_dictionary", h.dictionaries_offset, h.dictionary_size,
+              h.n_dictionaries, "dictionary");
+    add_table(list, "shmf_format_slot", h.row_index.offset, sizeof(struct shmf_format_slot),
+              h.row_index.capacity, "row_index slot");
+    add_table(list, "shmf_format_slot", h.column_index.offset, sizeof(struct shmf_format_slot),
+              h.column_index.capacity, "column_index slot");
+}
+
+struct place *list_places(const unsigned char *segment, size_t *n)
+{
+    struct list list = {0};
+    struct shmf_format_header header;
+    memcpy(&header, segment, sizeof header);
+    if (header.kind == SHMF_KIND_FRAME)
+        add_frame(&list, segment);
+    else
+        add_struct(&list, "shmf_format_array", 0, "");
+    *n = list.n;
+    return list.places;
+}
+
+uint64_t get_place(const unsigned char *segment, const struct place *place)
+{
+    uint64_t value = 0;
+    memcpy(&value, segment + place->at, place->size);
+    return value;
+}
+
+void put_place(unsigned char *segment, const struct place *place, uint64_t value)
+{
+    memcpy(segment + place->at, &value, place->size);
+}
+
+static size_t add_value(uint64_t value, uint64_t old, uint64_t *values, size_t n)
+{
+    if (value == old)
+        return n;
+    for (size_t i = 0; i < n; i++)
+        if (values[i] == value)
+            return n;
+    values[n] = value;
+    return n + 1;
+}
+
+size_t list_boundaries(const unsigned char *segment, size_t size, const struct place *place,
+                       uint64_t values[MAX_BOUNDARIES])
+{
+    uint64_t old = get_place(segment, place);
+    uint64_t most = place->size == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * place->size) - 1;
+    const uint64_t all[] = {
+        0,
+        1,
+        2,
+        3,
+        7,
+        8,
+        16,
+        63,
+        64,
+        65,
+        old - 1,
+        old + 1,
+        old - 64,
+        old + 64,
+        2 * old,
+        ~old,
+        size - 64,
+        size - 8,
+        size - 1,
+        size,
+        size + 1,
+        size + 64,
+        INT32_MAX,
+        1ull << 31,
+        UINT32_MAX,
+        1ull << 32,
+        1ull << 60,
+        1ull << 61,
+        INT64_MAX,
+        1ull << 63,
+        UINT64_MAX - 63,
+        UINT64_MAX - 7,
+        most,
+        most / 2,
+        most / 2 + 1,
+    };
+    _Static_assert(sizeof all / sizeof all[0] <= MAX_BOUNDARIES, "MAX_BOUNDARIES");
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        n = add_value(all[i] & most, old, values, n);
+    return n;
+}
