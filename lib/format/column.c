@@ -15,6 +15,15 @@ static bool put_buffer(struct shmfi_span *span, uint64_t offset, uint64_t size)
     return true;
 }
 
+/* The bytes of strings: which of the two fields leads out? */
+static const char *put_bytes(struct shmfi_span *span, const struct shmf_format_column *column)
+{
+    uint64_t offset = column->data_offset;
+    if (put_buffer(span, offset, column->data_size))
+        return NULL;
+    return put_buffer(span, offset, 0) ? "data_size" : "data_offset";
+}
+
 /* The fields that neither numbers nor strings have. One test for all in the common case. */
 static const char *check_absent(const struct shmf_format_column *column)
 {
@@ -66,9 +75,8 @@ const char *shmfi_format_check_strings(const struct shmf_format_column *column, 
     if (!shmfi_add(n, 1, &size) || !shmfi_mul(size, column->dtype == SHMF_UTF8 ? 4 : 8, &size) ||
         !put_buffer(span, column->offsets_offset, size))
         return "offsets_offset";
-    if (!put_buffer(span, column->data_offset, column->data_size))
-        return "data_offset";
-    return check_absent(column);
+    const char *field = put_bytes(span, column);
+    return field ? field : check_absent(column);
 }
 
 /* ---- the other dtypes ------------------------------------------------------------------------ */
@@ -83,6 +91,12 @@ static bool text_fits(uint64_t offset, uint64_t size, const struct shmf_format_h
 {
     return offset ? offset >= header->header_size && shmfi_inside(offset, size, header->total_size)
                   : size == 0;
+}
+
+/* So that its size is wrong where the text does not fit. */
+static bool text_begins(uint64_t offset, const struct shmf_format_header *header)
+{
+    return text_fits(offset, 0, header);
 }
 
 /* Checks the fields that belong to the dtype, and clears them in `rest`: what is left there must
@@ -122,7 +136,7 @@ static const char *check_parameters(struct shmf_format_column *rest,
         if (rest->dtype != SHMF_TIMESTAMP)
             return NULL;
         if (!text_fits(rest->zone_offset, rest->zone_size, &h->header))
-            return rest->zone_offset ? "zone_offset" : "zone_size";
+            return text_begins(rest->zone_offset, &h->header) ? "zone_size" : "zone_offset";
         rest->zone_offset = 0;
         rest->zone_size = 0;
         return NULL;
@@ -176,9 +190,11 @@ static const char *check_other(const struct shmf_format_column *column, uint64_t
         return "data_size";
     if (column->data_size != expected)
         return "data_size";
-    if (!put_buffer(span, column->data_offset, expected))
-        return "data_offset";
-    return check_absent(&rest);
+    if (shmfi_dtype_is_string(column->dtype))
+        field = put_bytes(span, column);
+    else if (!put_buffer(span, column->data_offset, expected))
+        field = "data_offset";
+    return field ? field : check_absent(&rest);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -188,12 +204,14 @@ static const char *check_column(const struct shmf_format_column *column,
 {
     if ((column->metadata_offset || column->metadata_size) &&
         !text_fits(column->metadata_offset, column->metadata_size, &h->header))
-        return column->metadata_offset ? "metadata_offset" : "metadata_size";
+        return text_begins(column->metadata_offset, &h->header) ? "metadata_size"
+                                                                : "metadata_offset";
     return shmfi_dtype_is_plain(column->dtype) ? shmfi_format_check_plain(column, h->n_rows, span)
                                                : check_other(column, h->n_rows, h, span);
 }
 
-/* The stride of a single column leads nowhere, but BLAS is told it and wants it to be that of one. */
+/* The stride of a single column leads nowhere, but BLAS is told it and wants it to be that of one.
+ */
 static bool in_matrix(const struct shmf_format_frame *header,
                       const struct shmf_format_column *column, uint64_t expected_offset)
 {

@@ -18,19 +18,22 @@ static bool all_zero(const void *bytes, size_t size)
     return true;
 }
 
-/* A table of `count` entries of `entry` bytes, of which `known` are understood. */
-static bool table_fits(uint64_t offset, uint64_t count, uint32_t entry, size_t known, uint64_t size)
+/* `entry` bytes from one to the next: of at least those that are understood, `known`. */
+static bool entry_fits(uint32_t entry, size_t known)
+{
+    return entry >= known && entry % 8 == 0;
+}
+
+static bool table_fits(uint64_t offset, uint64_t count, uint32_t entry, uint64_t size)
 {
     uint64_t bytes;
-    return entry >= known && entry % 8 == 0 && offset % 8 == 0 && shmfi_mul(count, entry, &bytes) &&
-           shmfi_inside(offset, bytes, size);
+    return offset % 8 == 0 && shmfi_mul(count, entry, &bytes) && shmfi_inside(offset, bytes, size);
 }
 
 static bool index_fits(const struct shmf_format_index *index, uint64_t n, uint64_t size)
 {
     return index->capacity > n &&
-           table_fits(index->offset, index->capacity, sizeof(struct shmf_format_slot),
-                      sizeof(struct shmf_format_slot), size);
+           table_fits(index->offset, index->capacity, sizeof(struct shmf_format_slot), size);
 }
 
 /* In 128 bits: the way to the last row may be longer than an int64 although both ends are one. */
@@ -57,21 +60,23 @@ static const char *check_shape(const struct shmf_format_frame *h)
     if (h->body_size % SHMFI_BUFFER_ALIGNMENT != 0 ||
         !shmfi_inside(h->body_offset, h->body_size, size))
         return "body_size";
-    if (h->column_size < sizeof(struct shmf_format_column) || h->column_size % 8 != 0)
+    if (!entry_fits(h->column_size, sizeof(struct shmf_format_column)))
         return "column_size";
-    if (!table_fits(h->columns_offset, h->n_columns, h->column_size,
-                    sizeof(struct shmf_format_column), size))
+    if (!table_fits(h->columns_offset, h->n_columns, h->column_size, size))
         return "columns_offset";
     if (!h->n_dictionaries && (h->dictionaries_offset || h->dictionary_size))
         return h->dictionaries_offset ? "dictionaries_offset" : "dictionary_size";
+    if (h->n_dictionaries && !entry_fits(h->dictionary_size, sizeof(struct shmf_format_dictionary)))
+        return "dictionary_size";
     if (h->n_dictionaries &&
-        !table_fits(h->dictionaries_offset, h->n_dictionaries, h->dictionary_size,
-                    sizeof(struct shmf_format_dictionary), size))
+        !table_fits(h->dictionaries_offset, h->n_dictionaries, h->dictionary_size, size))
         return "dictionaries_offset";
-    if ((h->metadata_offset || h->metadata_size) &&
-        (h->metadata_offset < h->header.header_size ||
-         !shmfi_inside(h->metadata_offset, h->metadata_size, size)))
+    if (h->metadata_offset &&
+        (h->metadata_offset < h->header.header_size || h->metadata_offset > size))
         return "metadata_offset";
+    if (h->metadata_offset ? !shmfi_inside(h->metadata_offset, h->metadata_size, size)
+                           : h->metadata_size != 0)
+        return "metadata_size";
     if (h->matrix_dtype && !shmfi_dtype_is_number(h->matrix_dtype))
         return "matrix_dtype";
     if (h->matrix_stride % SHMFI_BUFFER_ALIGNMENT != 0 || (!h->matrix_dtype && h->matrix_stride))
