@@ -22,6 +22,7 @@ struct shmf_pool_stats {
     uint64_t bytes_budget;
     uint64_t bytes_delivered; /* results delivered so far, in segments */
     uint64_t respawns;        /* workers forked in the place of one that ended */
+    uint64_t threads_at_creation; /* of the application, beside the one that made the pool */
 
     /* sums over all workers */
     uint64_t bytes_cached;    /* of bytes_held, waiting to be used again */

@@ -32,6 +32,11 @@ struct shmf_iter;
 #define SHMF_MAX_WORKERS 1024
 #define SHMF_MAX_WINDOW 65536
 
+enum shmf_affinity {
+    SHMF_AFFINITY_NONE = 0, /* workers run where the maker of the pool may run */
+    SHMF_AFFINITY_SPREAD    /* each is bound to one of these CPUs, in turn; see shmf_worker_stats */
+};
+
 /* Zero means the default in every field. */
 struct shmf_pool_options {
     int workers;            /* 0: one per allowed CPU (affinity, cgroup quota); or SHMF_INLINE */
@@ -46,6 +51,11 @@ struct shmf_pool_options {
     void (*finalizer)(int worker, void *context); /* runs in a worker that ends by itself, as idle
                                ones do when the pool is freed, which waits for a second then */
     int64_t tasks_per_worker; /* a worker is replaced after so many tasks; 0: never */
+    int affinity;           /* enum shmf_affinity */
+    int worker_threads;     /* threads that OpenMP and BLAS libraries (OpenBLAS, MKL, BLIS) may use in
+                               each worker; 0: one; negative: as these libraries please */
+    int refuse_threads;     /* nonzero: SHMF_E_INVAL where the application has other threads now;
+                               zero: shmf_pool_stats.threads_at_creation tells */
     int max_workers;        /* as many as shmf_pool_resize may ask for; 0: no more than at first */
     uint64_t reserved[8];   /* must be zero */
 };
@@ -54,7 +64,8 @@ struct shmf_pool_options {
  * as it is now, copy-on-write: functions, globals, plain data; frames and arrays stay shared, but
  * become read-only there. Tasks run on a copy of the calling thread's stack, with its size. What a
  * compiler kept in registers was not in memory at the fork: data for tasks should be static, on the
- * heap, or passed as arguments. `options` may be NULL.
+ * heap, or passed as arguments. A function that was loaded later (dlopen) is refused when it is
+ * submitted, with SHMF_E_INVAL. `options` may be NULL.
  * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
 SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
                                          struct shmf_error *err);

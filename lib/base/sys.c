@@ -57,6 +57,16 @@ static int sys_close_range(unsigned first, unsigned last, int flags)
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static int sys_sched_getaffinity(size_t size, void *cpu_set)
+{
+    return sched_getaffinity(0, size, cpu_set);
+}
+
+static int sys_sched_setaffinity(size_t size, const void *cpu_set)
+{
+    return sched_setaffinity(0, size, cpu_set);
+}
+
 static int sys_getrusage(int who, struct rusage *usage)
 {
     return getrusage((__rusage_who_t)who, usage);
@@ -115,6 +125,8 @@ struct shmfi_sys shmfi_sys = {
     .prctl = sys_prctl,
     .close_range = sys_close_range,
     .signalfd = sys_signalfd,
+    .sched_getaffinity = sys_sched_getaffinity,
+    .sched_setaffinity = sys_sched_setaffinity,
     .getrusage = sys_getrusage,
     .epoll_create1 = epoll_create1,
     .epoll_ctl = sys_epoll_ctl,

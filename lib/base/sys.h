@@ -56,6 +56,8 @@ struct shmfi_sys {
     int (*prctl)(int option, unsigned long argument);
     int (*close_range)(unsigned first, unsigned last, int flags);
     int (*signalfd)(int fd, const void *signal_set, int flags);
+    int (*sched_getaffinity)(size_t size, void *cpu_set); /* of the calling thread */
+    int (*sched_setaffinity)(size_t size, const void *cpu_set);
     int (*getrusage)(int who, struct rusage *usage);
     int (*epoll_create1)(int flags);
     int (*epoll_ctl)(int epfd, int operation, int fd, uint32_t events);

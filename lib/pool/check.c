@@ -35,3 +35,15 @@ int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
         return shmfi_error(err, SHMF_E_CLOSED, "pool: it is closed");
     return rc;
 }
+
+int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err)
+{
+    if (!fn)
+        return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+    if (!shmfi_code_has(&pool->code, fn))
+        return shmfi_error(err, SHMF_E_INVAL,
+                           "fn: 0x%llx was loaded after the pool was made, so its workers do not "
+                           "have it: load libraries first",
+                           (unsigned long long)fn);
+    return SHMF_OK;
+}

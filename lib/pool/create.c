@@ -5,7 +5,7 @@
 #include "handle/fdpass.h"
 #include "pool/detach.h"
 #include "pool/iter_internal.h"
-#include "pool/machine.h"
+#include "pool/options.h"
 #include "pool/submit.h"
 #include "pool/worker.h"
 
@@ -21,55 +21,6 @@
 #define START_MS 60000
 #define STOP_MS  10000
 #define LOOK_MS  200
-
-/* ---- options ------------------------------------------------------------------------------ */
-
-static int check_options(const struct shmf_pool_options *options, struct shmf_error *err)
-{
-    if (options->workers < SHMF_INLINE || options->workers > SHMF_MAX_WORKERS)
-        return shmfi_error(err, SHMF_E_INVAL, "options.workers: %d is not in %d..%d",
-                           options->workers, SHMF_INLINE, SHMF_MAX_WORKERS);
-    if (options->max_workers < 0 || options->max_workers > SHMF_MAX_WORKERS)
-        return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d is not in 0..%d",
-                           options->max_workers, SHMF_MAX_WORKERS);
-    if (options->max_workers && options->workers > options->max_workers)
-        return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d, but workers is %d",
-                           options->max_workers, options->workers);
-    if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
-        return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d",
-                           options->window, SHMF_MAX_WINDOW);
-    if (options->tasks_per_worker < 0)
-        return shmfi_error(err, SHMF_E_INVAL, "options.tasks_per_worker: %lld",
-                           (long long)options->tasks_per_worker);
-    if (options->n_keep_fds && !options->keep_fds)
-        return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu",
-                           options->n_keep_fds);
-    for (size_t i = 0; i < options->n_keep_fds; i++)
-        if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
-            return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
-                               options->keep_fds[i]);
-    return shmfi_check_reserved(options->reserved, 8, "options", err);
-}
-
-static void apply_options(struct shmf_pool *pool, const struct shmf_pool_options *options)
-{
-    int cpus = shmfi_machine_cpus();
-    pool->is_inline = options->workers == SHMF_INLINE;
-    if (!pool->is_inline)
-        pool->places = (uint32_t)(options->workers ? options->workers : cpus);
-    pool->n_workers = pool->places;
-    pool->max_workers = options->max_workers ? (uint32_t)options->max_workers : pool->places;
-    if (pool->max_workers < pool->places)
-        pool->max_workers = pool->places;
-    pool->cpus = (uint32_t)cpus;
-    pool->window = 4 * pool->places;
-    if (pool->window < 64)
-        pool->window = 64;
-    if (options->window)
-        pool->window = (uint32_t)options->window;
-    pool->budget = options->budget_bytes ? options->budget_bytes : shmfi_machine_memory() / 2;
-    pool->spinner.pause_first = pool->places + 1 <= pool->cpus;
-}
 
 /* ---- parts -------------------------------------------------------------------------------- */
 
@@ -154,6 +105,7 @@ static void free_parts(struct shmf_pool *pool)
     shmfi_sys.free(pool->free_slots);
     shmfi_sys.free(pool->jobs);
     shmfi_sys.free(pool->members);
+    shmfi_code_clear(&pool->code);
     pthread_cond_destroy(&pool->harvested);
     pthread_mutex_destroy(&pool->lock);
     shmfi_sys.free(pool);
@@ -212,7 +164,8 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
         .initializer_context = options->initializer_context,
         .finalizer = options->finalizer,
         .tasks_per_worker = (uint64_t)options->tasks_per_worker,
-        .threads = 1,
+        .spread = options->affinity == SHMF_AFFINITY_SPREAD,
+        .threads = options->worker_threads ? options->worker_threads : 1,
     };
     setup.app_pidfd = shmfi_sys.pidfd_open(setup.app_pid, 0);
     pool->regions_at_fork = shmfi_memory_serial();
@@ -266,7 +219,7 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
     static const struct shmf_pool_options defaults;
     if (!options)
         options = &defaults;
-    if (check_options(options, err))
+    if (shmfi_options_check(options, err))
         return NULL;
     struct shmf_pool *pool = shmfi_sys.calloc(1, sizeof *pool);
     if (!pool) {
@@ -278,10 +231,12 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
     pool->backlog_end = &pool->backlog;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->harvested, NULL);
-    apply_options(pool, options);
+    shmfi_options_apply(pool, options);
     if (pool->is_inline)
         return pool;
-    int rc = make_parts(pool, err);
+    int rc = shmfi_code_take(&pool->code, err);
+    if (!rc)
+        rc = make_parts(pool, err);
     if (!rc)
         rc = start(pool, options, err);
     if (rc) {

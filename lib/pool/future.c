@@ -140,8 +140,9 @@ static int check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task
     int rc = shmfi_pool_check(pool, err);
     if (rc)
         return rc;
-    if (!fn)
-        return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+    rc = shmfi_pool_check_function(pool, (uintptr_t)fn, err);
+    if (rc)
+        return rc;
     if (input && input->arg_size && !input->arg)
         return shmfi_error(err, SHMF_E_INVAL, "input.arg: NULL, but arg_size is %zu",
                            input->arg_size);

@@ -95,11 +95,7 @@ struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn fn,
         options = &defaults;
     if (shmfi_pool_check(pool, err))
         return NULL;
-    if (!fn) {
-        shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
-        return NULL;
-    }
-    if (check_tasks(tasks, err) || check_options(pool, options, err))
+    if (shmfi_pool_check_function(pool, (uintptr_t)fn, err) || check_tasks(tasks, err) || check_options(pool, options, err))
         return NULL;
     pthread_mutex_lock(&pool->lock);
     struct shmf_iter *iter = make(pool, fn, tasks, options, err);

@@ -79,10 +79,34 @@ int shmfi_machine_cpus(void)
 {
     cpu_set_t set;
     int cpus = 1;
-    if (!sched_getaffinity(0, sizeof set, &set))
+    if (!shmfi_sys.sched_getaffinity(sizeof set, &set))
         cpus = CPU_COUNT(&set);
     each_cgroup(cut_cpus, &cpus);
     return cpus < 1 ? 1 : cpus;
+}
+
+int shmfi_machine_threads(void)
+{
+    char text[4096];
+    if (!read_file("/proc/self/status", text, sizeof text))
+        return 1;
+    const char *line = strstr(text, "\nThreads:");
+    int threads = line ? (int)strtol(line + strlen("\nThreads:"), NULL, 10) : 1;
+    return threads < 1 ? 1 : threads;
+}
+
+int shmfi_machine_bind(uint32_t number)
+{
+    cpu_set_t allowed, one;
+    if (shmfi_sys.sched_getaffinity(sizeof allowed, &allowed) || !CPU_COUNT(&allowed))
+        return -1;
+    uint32_t left = number % (uint32_t)CPU_COUNT(&allowed);
+    size_t cpu = 0;
+    while (!CPU_ISSET(cpu, &allowed) || left-- > 0)
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return shmfi_sys.sched_setaffinity(sizeof one, &one) ? -1 : (int)cpu;
 }
 
 static bool read_number(const char *directory, const char *file, uint64_t *number)

@@ -248,8 +248,8 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
     if (!options)
         options = &defaults;
     int rc = shmfi_pool_check(pool, err);
-    if (!rc && !fn)
-        rc = shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
+    if (!rc)
+        rc = shmfi_pool_check_function(pool, (uintptr_t)fn, err);
     if (!rc)
         rc = check(tasks, options, results, result_size, err);
     if (rc)

@@ -9,6 +9,7 @@
 #include "board/board.h"
 #include "board/wait.h"
 #include "memory/memory.h"
+#include "pool/code.h"
 #include "pool/ids.h"
 #include "pool/messages.h"
 #include "pool/result.h"
@@ -83,6 +84,7 @@ struct shmf_pool {
     int control, eventfd;
     pid_t supervisor;
     int supervisor_pidfd; /* -1: this kernel has none */
+    struct shmfi_code code;   /* that workers have */
     uint64_t regions_at_fork; /* serial: older regions are mapped in every worker */
     struct shmfi_spinner spinner;
 
@@ -117,6 +119,9 @@ struct shmf_pool {
 
 int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err);
 int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err); /* or closed */
+
+/* Can workers call the function, the caller's argument `fn`? SHMF_E_INVAL. */
+int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err);
 
 /* Lets go of pool.lock in the middle of a call, and takes it again. The pool may have come to its
  * end meanwhile (pool.freeing): the call must end too. */

@@ -141,11 +141,9 @@ static int run(struct for_call *call, bool caller_too, struct shmf_error *err)
     return rc;
 }
 
-static int check(int64_t begin, int64_t end, shmf_range_fn fn,
-                 const struct shmf_for_options *options, struct shmf_error *err)
+static int check(int64_t begin, int64_t end, const struct shmf_for_options *options,
+                 struct shmf_error *err)
 {
-    if (!fn)
-        return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
     if (begin > end)
         return shmfi_error(err, SHMF_E_INVAL, "begin: %lld is behind end, %lld", (long long)begin,
                            (long long)end);
@@ -168,7 +166,9 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         err = &why;
     int rc = shmfi_pool_check(pool, err);
     if (!rc)
-        rc = check(begin, end, fn, options, err);
+        rc = shmfi_pool_check_function(pool, (uintptr_t)fn, err);
+    if (!rc)
+        rc = check(begin, end, options, err);
     if (rc || begin == end)
         return rc;
     uint64_t parts = pool->places + (options->caller_too || pool->is_inline ? 1 : 0);

@@ -105,6 +105,11 @@ static void put_summary(const struct shmf_pool *pool, const struct shmf_pool_sta
     fprintf(stream, " MiB of it cached\n");
     fprintf(stream, "workers  %u wanted, %" PRIu64 " died, %" PRIu64 " respawned\n", pool->places,
             stats->workers_died, stats->respawns);
+    if (stats->threads_at_creation)
+        fprintf(stream,
+                "threads  %" PRIu64 " others ran when the pool was made: locks that they held then "
+                "stay locked in workers\n",
+                stats->threads_at_creation);
 }
 
 int shmf_pool_report(struct shmf_pool *pool, FILE *stream)

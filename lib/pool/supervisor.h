@@ -18,7 +18,8 @@ struct shmfi_setup {
     void *initializer_context;
     void (*finalizer)(int worker, void *context);
     uint64_t tasks_per_worker; /* 0: no limit */
-    int threads;      /* cap for OpenMP and BLAS in workers */
+    int threads;      /* cap for OpenMP and BLAS in workers; negative: none */
+    bool spread;      /* each worker is bound to a cpu */
 };
 
 #define SHMFI_SUPERVISOR_NAME "shmf-super"

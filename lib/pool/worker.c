@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/sys.h"
 #include "pool/descriptors.h"
+#include "pool/machine.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -246,13 +247,21 @@ static void leave_at_exit(int status, void *unused)
  * a parallel region of several threads hangs. */
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern void openblas_set_num_threads(int) __attribute__((weak));
+extern void MKL_Set_Num_Threads(int) __attribute__((weak));
+extern void bli_thread_set_num_threads(int64_t) __attribute__((weak));
 
 static void cap_threads(int threads)
 {
+    if (threads < 0)
+        return;
     if (omp_set_num_threads)
         omp_set_num_threads(threads);
     if (openblas_set_num_threads)
         openblas_set_num_threads(threads);
+    if (MKL_Set_Num_Threads)
+        MKL_Set_Num_Threads(threads);
+    if (bli_thread_set_num_threads)
+        bli_thread_set_num_threads(threads);
 }
 
 /* If memory runs out, the kernel should choose a worker, which can be replaced. Raising one's own
@@ -307,6 +316,8 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     self->cpus = pool->cpus;
     self->pressure_seen =
         atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
+    atomic_store_explicit(&self->line->cpu, setup->spread ? shmfi_machine_bind(worker) : -1,
+                          memory_order_relaxed);
     shmfi_board_join(&pool->board, &self->me, worker, incarnation);
     init_memory_lock(self);
     /* Processes that a task forks must not be able to write recycled memory or the board. */

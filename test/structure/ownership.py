@@ -35,7 +35,8 @@ OWNERS = {
     'sched_yield': {'board': 'the same', 'pool': 'until a worker that it stopped has stopped'},
     'eventfd': {'board': 'the same', 'pool': 'the application sleeps in poll'},
     'fork': POOL, 'waitpid': POOL, 'kill': POOL, 'pidfd_open': POOL, 'prctl': POOL,
-    'getrusage': POOL, 'close_range': POOL, 'signalfd': POOL, 'epoll_create1': POOL, 'epoll_ctl': POOL,
+    'getrusage': POOL, 'sched_getaffinity': POOL, 'sched_setaffinity': POOL,
+    'close_range': POOL, 'signalfd': POOL, 'epoll_create1': POOL, 'epoll_ctl': POOL,
 }
 
 # Other ways into the kernel or the allocator: nobody's. What is needed gets an entry in the table.

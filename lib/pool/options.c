@@ -1,0 +1,71 @@
+/* What a pool's maker asked for. */
+#include "pool/options.h"
+
+#include "base/error.h"
+#include "base/sys.h"
+#include "pool/machine.h"
+
+#include <fcntl.h>
+
+static int check_threads(const struct shmf_pool_options *options, struct shmf_error *err)
+{
+    int others = shmfi_machine_threads() - 1;
+    if (!options->refuse_threads || options->workers == SHMF_INLINE || others <= 0)
+        return SHMF_OK;
+    return shmfi_error(err, SHMF_E_INVAL,
+                       "options.refuse_threads: %d other thread%s run%s; workers would lack them, "
+                       "and locks that they hold now would stay locked there",
+                       others, others == 1 ? "" : "s", others == 1 ? "s" : "");
+}
+
+int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_error *err)
+{
+    if (options->workers < SHMF_INLINE || options->workers > SHMF_MAX_WORKERS)
+        return shmfi_error(err, SHMF_E_INVAL, "options.workers: %d is not in %d..%d",
+                           options->workers, SHMF_INLINE, SHMF_MAX_WORKERS);
+    if (options->max_workers < 0 || options->max_workers > SHMF_MAX_WORKERS)
+        return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d is not in 0..%d",
+                           options->max_workers, SHMF_MAX_WORKERS);
+    if (options->max_workers && options->workers > options->max_workers)
+        return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d, but workers is %d",
+                           options->max_workers, options->workers);
+    if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
+        return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d",
+                           options->window, SHMF_MAX_WINDOW);
+    if (options->affinity != SHMF_AFFINITY_NONE && options->affinity != SHMF_AFFINITY_SPREAD)
+        return shmfi_error(err, SHMF_E_INVAL, "options.affinity: %d is none of enum shmf_affinity",
+                           options->affinity);
+    if (options->tasks_per_worker < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.tasks_per_worker: %lld",
+                           (long long)options->tasks_per_worker);
+    if (options->n_keep_fds && !options->keep_fds)
+        return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu",
+                           options->n_keep_fds);
+    for (size_t i = 0; i < options->n_keep_fds; i++)
+        if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
+            return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
+                               options->keep_fds[i]);
+    int rc = shmfi_check_reserved(options->reserved, 8, "options", err);
+    return rc ? rc : check_threads(options, err);
+}
+
+void shmfi_options_apply(struct shmf_pool *pool, const struct shmf_pool_options *options)
+{
+    int cpus = shmfi_machine_cpus();
+    pool->is_inline = options->workers == SHMF_INLINE;
+    if (!pool->is_inline)
+        pool->places = (uint32_t)(options->workers ? options->workers : cpus);
+    pool->n_workers = pool->places;
+    pool->max_workers = options->max_workers ? (uint32_t)options->max_workers : pool->places;
+    if (pool->max_workers < pool->places)
+        pool->max_workers = pool->places;
+    pool->cpus = (uint32_t)cpus;
+    pool->window = 4 * pool->places;
+    if (pool->window < 64)
+        pool->window = 64;
+    if (options->window)
+        pool->window = (uint32_t)options->window;
+    pool->budget = options->budget_bytes ? options->budget_bytes : shmfi_machine_memory() / 2;
+    pool->stats.threads_at_creation = (uint64_t)shmfi_machine_threads() - 1;
+    pool->spinner.pause_first = pool->places + 1 <= pool->cpus;
+}
