@@ -103,6 +103,11 @@ SHMF_API int64_t shmf_frame_n_categories(const struct shmf_frame *frame, int64_t
 SHMF_API struct shmf_text shmf_frame_category(const struct shmf_frame *frame, int64_t column,
                                               int64_t index);
 
+/* All of them as a column of strings (utf8 or large_utf8 by their size), which points into the
+ * frame. SHMF_E_RANGE: no such column. SHMF_E_DTYPE: no dictionary. SHMF_E_INVAL: NULL. */
+SHMF_API int shmf_frame_categories(const struct shmf_frame *frame, int64_t column,
+                                   struct shmf_column *categories);
+
 /* ---- metadata; `column` -1 means the frame's own -------------------------------------------- */
 
 SHMF_API int64_t shmf_frame_n_metadata(const struct shmf_frame *frame, int64_t column);

@@ -145,6 +145,11 @@ SHMF_API struct shmf_text shmf_frame_row_text(const struct shmf_frame *frame, in
 /* Label of a row where labels are int64 or a range. SHMF_E_DTYPE: they are text. */
 SHMF_API int shmf_frame_row_number(const struct shmf_frame *frame, int64_t row, int64_t *number);
 
+/* The row labels as a column that points into the frame: int64, or strings. SHMF_E_DTYPE: a range,
+ * which takes no memory. SHMF_E_INVAL: NULL. */
+SHMF_API int shmf_frame_row_label_column(const struct shmf_frame *frame,
+                                         struct shmf_column *column);
+
 /* The first row with this label, O(1), no allocation. Negative: SHMF_E_NOTFOUND, SHMF_E_DTYPE
  * (labels of the other kind), SHMF_E_INVAL (NULL). */
 SHMF_API int64_t shmf_frame_loc(const struct shmf_frame *frame, const char *label);

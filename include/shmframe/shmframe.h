@@ -4,6 +4,7 @@
 #define SHMFRAME_H
 
 #include <shmframe/array.h>
+#include <shmframe/arrow.h>
 #include <shmframe/base.h>
 #include <shmframe/builder.h>
 #include <shmframe/column.h>

@@ -3,6 +3,19 @@
 # nothing else: an upward call does not link.
 function(shmframe_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
+  shmframe_objects(${name} ${PROJECT_SOURCE_DIR}/lib USES ${arg_USES})
+endfunction()
+
+# shmframe_adapter(NAME USES OTHER...): lib/NAME/*.c, which sees the public headers and its own: the
+# modules are what it is linked with. It brings no dependency, so it is part of the library.
+function(shmframe_adapter name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
+  shmframe_objects(${name} ${PROJECT_SOURCE_DIR}/lib/${name} USES ${arg_USES})
+endfunction()
+
+# The objects of either; `include` is where its internal headers are found.
+function(shmframe_objects name include)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "USES")
   set(closure ${name})
   foreach(used IN LISTS arg_USES)
     get_property(below GLOBAL PROPERTY shmframe_closure_${used})
@@ -13,7 +26,7 @@ function(shmframe_module name)
   set_property(GLOBAL APPEND PROPERTY shmframe_modules ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.c)
   add_library(shmfi_${name} OBJECT ${sources})
-  target_include_directories(shmfi_${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/lib)
+  target_include_directories(shmfi_${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${include})
   target_link_libraries(shmfi_${name} PRIVATE shmframe_flags)
 endfunction()
 

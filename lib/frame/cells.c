@@ -106,6 +106,33 @@ struct shmf_text shmf_frame_category(const struct shmf_frame *frame, int64_t col
     return text_at(&strings, index);
 }
 
+struct shmf_column shmfi_strings_column(const struct shmfi_strings *strings)
+{
+    return (struct shmf_column){
+        .dtype = strings->wide ? SHMF_LARGE_UTF8 : SHMF_UTF8,
+        .n_rows = (int64_t)strings->n,
+        .data = strings->bytes,
+        .offsets = strings->offsets,
+        .data_size = (int64_t)strings->bytes_size,
+    };
+}
+
+int shmf_frame_categories(const struct shmf_frame *frame, int64_t column,
+                          struct shmf_column *categories)
+{
+    const struct shmf_format_column *descriptor = column_at(frame, column);
+    if (!frame || !categories)
+        return SHMF_E_INVAL;
+    if (!descriptor)
+        return SHMF_E_RANGE;
+    const struct shmf_format_dictionary *dictionary = shmfi_frame_dictionary(frame, descriptor);
+    if (!dictionary)
+        return SHMF_E_DTYPE;
+    struct shmfi_strings strings = shmfi_dictionary_strings(frame, dictionary);
+    *categories = shmfi_strings_column(&strings);
+    return SHMF_OK;
+}
+
 struct shmf_text shmf_frame_text(const struct shmf_frame *frame, int64_t row, int64_t column)
 {
     int64_t index;

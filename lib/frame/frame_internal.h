@@ -151,6 +151,9 @@ struct shmfi_strings shmfi_frame_strings(const struct shmf_frame *frame, int64_t
 struct shmfi_strings shmfi_dictionary_strings(const struct shmf_frame *frame,
                                               const struct shmf_format_dictionary *dictionary);
 
+/* Strings without nulls, as a column. */
+struct shmf_column shmfi_strings_column(const struct shmfi_strings *strings);
+
 /* The cell's element, booleans made a byte; NULL for a null and for strings. */
 const void *shmfi_frame_element(const struct shmf_frame *frame, int64_t row, int64_t column,
                                 uint8_t *boolean);

@@ -53,6 +53,23 @@ int shmf_frame_row_number(const struct shmf_frame *frame, int64_t row, int64_t *
     return SHMF_OK;
 }
 
+int shmf_frame_row_label_column(const struct shmf_frame *frame, struct shmf_column *column)
+{
+    if (!frame || !column)
+        return SHMF_E_INVAL;
+    const struct shmfi_labels *labels = &frame->row_labels;
+    if (frame->header.row_labels == SHMF_ROWS_RANGE)
+        return SHMF_E_DTYPE;
+    if (frame->header.row_labels == SHMF_ROWS_UTF8)
+        *column = shmfi_strings_column(&labels->strings);
+    else
+        *column = (struct shmf_column){.dtype = SHMF_INT64,
+                                       .n_rows = (int64_t)labels->n,
+                                       .data = labels->numbers,
+                                       .data_size = (int64_t)(labels->n * sizeof(int64_t))};
+    return SHMF_OK;
+}
+
 int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text label, int64_t *count)
 {
     if (!frame || !label.data || label.size < 0)
