@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# run.sh FOLDER PACKAGE@VERSION... -- COMMAND ARGUMENT...
+#
+# Installs npm packages into FOLDER, unless they are there, and runs the command with FOLDER as
+# SHMF_CLIENTS. Exit status 77, with the reason, where that is not possible: no npm, no registry.
+set -euo pipefail
+folder=$1
+shift
+packages=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    packages+=("$1")
+    shift
+done
+shift
+
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+
+command -v npm >/dev/null || skip "there is no npm"
+mkdir -p "$folder"
+exec 8>"$folder/lock"
+flock 8
+wanted=$(printf '%s\n' "${packages[@]}")
+if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
+    echo '{"private": true}' >"$folder/package.json"
+    (cd "$folder" && timeout 300 npm install --no-audit --no-fund --no-save --ignore-scripts \
+        "${packages[@]}") >"$folder/npm.log" 2>&1 || skip "npm could not install $wanted"
+    echo "$wanted" >"$folder/installed"
+fi
+flock -u 8
+export SHMF_CLIENTS=$folder
+exec "$@"
