@@ -72,7 +72,7 @@ static size_t timestamp_text(char to[SHMFI_ELEMENT_TEXT_SIZE], int64_t value, un
     int minutes = 0;
     bool shifted = zone && parse_offset(zone, zone_size, &minutes);
     if (shifted) {
-        int64_t carried = divide(second + minutes * 60, SECONDS_A_DAY, &second);
+        int64_t carried = divide(second + minutes * INT64_C(60), SECONDS_A_DAY, &second);
         days += carried;
     }
     size_t used = date_text(to, SHMFI_ELEMENT_TEXT_SIZE, days);

@@ -32,7 +32,7 @@ static int check_kind(const struct shmf_format_header *header, uint32_t kind,
 
 static int check_version(const struct shmf_format_header *header, struct shmf_error *err)
 {
-    if (memcmp(header->magic, SHMF_FORMAT_MAGIC, sizeof header->magic))
+    if (memcmp(header->magic, SHMF_FORMAT_MAGIC, sizeof header->magic) != 0)
         return shmfi_error(err, SHMF_E_CORRUPT, "header: magic is not that of a segment");
     if (header->version != SHMF_FORMAT_VERSION)
         return shmfi_error(err, SHMF_E_VERSION, "header: version is %" PRIu32 ", not %u",

@@ -36,7 +36,7 @@ bool shmfi_app_is_dead(const struct shmfi_setup *setup)
 }
 
 /* Counters of a coverage build are written by an exit handler that must not run here otherwise. */
-extern void __gcov_dump(void) __attribute__((weak));
+extern void __gcov_dump(void) __attribute__((weak)); /* NOLINT: the name is not ours */
 
 void shmfi_leave(int status)
 {
