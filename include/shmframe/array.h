@@ -16,6 +16,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* The most dimensions that an array may have. */
 #define SHMF_MAX_DIMS 16
 
 struct shmf_array;
@@ -43,6 +44,7 @@ SHMF_API void shmf_array_free(struct shmf_array *array);
 /* The handle with read-only access; see shmf_handle_with. A handle with region 0 for NULL. */
 SHMF_API struct shmf_handle shmf_array_handle(const struct shmf_array *array);
 
+/* What the array is. */
 SHMF_API enum shmf_dtype shmf_array_dtype(const struct shmf_array *array);
 SHMF_API int shmf_array_ndim(const struct shmf_array *array);
 SHMF_API const int64_t *shmf_array_shape(const struct shmf_array *array);   /* ndim elements */

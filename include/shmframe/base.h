@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The version of the library that these headers belong to. */
 #define SHMF_VERSION_MAJOR 0
 #define SHMF_VERSION_MINOR 1
 #define SHMF_VERSION_PATCH 0

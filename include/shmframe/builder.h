@@ -22,6 +22,7 @@ struct shmf_builder;
 /* One cell of a row. */
 enum shmf_cell_kind { SHMF_CELL_NULL = 0, SHMF_CELL_INT64, SHMF_CELL_DOUBLE, SHMF_CELL_TEXT };
 
+/* Its kind says which member of `value` counts. */
 struct shmf_cell {
     enum shmf_cell_kind kind;
     union {

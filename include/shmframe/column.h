@@ -19,6 +19,7 @@ struct shmf_text {
     int64_t size;
 };
 
+/* Units of time of columns. */
 enum shmf_unit {
     SHMF_SECONDS = 1,
     SHMF_MILLISECONDS = 2,
@@ -39,6 +40,7 @@ struct shmf_type {
                                     then. Without one they are local time of no known place */
 };
 
+/* One pair of metadata. */
 struct shmf_pair {
     struct shmf_text key;
     struct shmf_text value;
@@ -110,6 +112,7 @@ SHMF_API int shmf_frame_categories(const struct shmf_frame *frame, int64_t colum
 
 /* ---- metadata; `column` -1 means the frame's own -------------------------------------------- */
 
+/* How many pairs there are; 0 for a column that is not. */
 SHMF_API int64_t shmf_frame_n_metadata(const struct shmf_frame *frame, int64_t column);
 
 /* The pairs in the order in which they were given. SHMF_E_RANGE, SHMF_E_INVAL. */

@@ -10,6 +10,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* What an element is. The numbers are part of the segment format. */
 enum shmf_dtype {
     SHMF_BOOL = 1,
     SHMF_INT8 = 2,

@@ -11,6 +11,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* What functions return: zero or a code below it; docs/errors.md says what to do about each. */
 enum shmf_status {
     SHMF_OK = 0,
     SHMF_E_INVAL = -1,         /* an argument makes no sense; the message names it */
@@ -39,8 +40,10 @@ enum shmf_status {
     SHMF_E_SYS = -24           /* a system call failed; see `sys_errno` */
 };
 
+/* Bytes of a message, with its NUL. */
 #define SHMF_ERROR_MESSAGE_SIZE 256
 
+/* Why a call failed. */
 struct shmf_error {
     int code;                                /* one of enum shmf_status */
     int sys_errno;                           /* errno of the system call behind it, or 0 */

@@ -12,6 +12,7 @@
 #error "libshmframe segments are little-endian"
 #endif
 
+/* What the header begins with behind the foreign bytes, and the version that this file describes. */
 #define SHMF_FORMAT_MAGIC   "SHMF\r\n\x1a\n"
 #define SHMF_FORMAT_VERSION 1u
 
@@ -29,6 +30,7 @@ struct shmf_format_header {
     uint64_t incompatible;   /* 72 feature bits that a reader must know */
 };
 
+/* Of the field `state`. */
 #define SHMF_FORMAT_BUILDING 1u
 #define SHMF_FORMAT_READY    2u
 
@@ -59,6 +61,7 @@ struct shmf_format_column {
 
 #define SHMF_COLUMN_ORDERED 1u /* a dictionary whose values are in order */
 
+/* Of the field `unit`. */
 #define SHMF_UNIT_SECOND      1u
 #define SHMF_UNIT_MILLISECOND 2u
 #define SHMF_UNIT_MICROSECOND 3u
@@ -81,6 +84,7 @@ struct shmf_format_index {
     uint64_t capacity; /* 8 slots, more than there are labels */
 };
 
+/* One slot of such a table. */
 struct shmf_format_slot {
     uint32_t tag;   /* 0 low half of the label's XXH3_64bits, seed 0 */
     uint32_t count; /* 4 how many positions bear the label; 2^32 - 1: that many or more */
@@ -115,6 +119,7 @@ struct shmf_format_frame {
     uint64_t reserved[12];                  /* 416 */
 };
 
+/* The most dimensions that an array may have. */
 #define SHMF_FORMAT_MAX_DIMS 16
 
 /* SHMF_KIND_ARRAY: bytes 0-383. */

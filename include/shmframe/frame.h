@@ -20,6 +20,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* What the rows are called: by numbers start, start + step, ...; by int64; by text. */
 enum shmf_row_labels { SHMF_ROWS_RANGE = 0, SHMF_ROWS_INT64 = 1, SHMF_ROWS_UTF8 = 2 };
 
 /* One column of a frame to be made; filled by the caller. */
@@ -111,6 +112,7 @@ SHMF_API struct shmf_handle shmf_frame_handle(const struct shmf_frame *frame);
 
 /* ---- shape and columns -------------------------------------------------------------------- */
 
+/* The shape; 0 for NULL. */
 SHMF_API int64_t shmf_frame_rows(const struct shmf_frame *frame);
 SHMF_API int64_t shmf_frame_columns(const struct shmf_frame *frame);
 
@@ -136,6 +138,7 @@ SHMF_API int shmf_frame_cell(const struct shmf_frame *frame, int64_t row, int64_
 
 /* ---- labels ------------------------------------------------------------------------------- */
 
+/* Which kind of labels the rows have. */
 SHMF_API enum shmf_row_labels shmf_frame_row_labels(const struct shmf_frame *frame);
 
 /* Label of a column or, for UTF-8 row labels, of a row; data NULL when out of range or none. */
@@ -165,6 +168,7 @@ SHMF_API int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const cha
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
+/* How a frame is printed; zero means the default. */
 struct shmf_print_options {
     int64_t max_rows;    /* 0: 10; the middle is elided */
     int64_t max_columns; /* 0: 8; the middle is elided */

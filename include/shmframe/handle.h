@@ -19,6 +19,7 @@ enum shmf_access {
     SHMF_PRIVATE_COPY = 2    /* copied at once into memory of the opener's own, writable */
 };
 
+/* What a segment holds. */
 enum shmf_kind {
     SHMF_KIND_NONE = 0,
     SHMF_KIND_FRAME = 1,
@@ -26,6 +27,7 @@ enum shmf_kind {
     SHMF_KIND_BYTES = 3
 };
 
+/* 48 bytes that name a segment; made by the functions that give handles, not by hand. */
 struct shmf_handle {
     uint64_t region;      /* the region's random 64-bit identity; 0 in a handle that names nothing */
     uint64_t offset;      /* of the segment in its region, bytes */

@@ -10,6 +10,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* What this process has of shared memory, in bytes and in numbers since it began. */
 struct shmf_memory_stats {
     uint64_t regions;        /* memfds that this process owns */
     uint64_t reserved_bytes; /* pages obtained from the kernel for them */
@@ -21,12 +22,14 @@ struct shmf_memory_stats {
     uint64_t foreign_regions;/* regions of other processes that are mapped here */
 };
 
+/* Fills `*stats`. Costs a lock and a walk over the regions. */
 SHMF_API void shmf_memory_get_stats(struct shmf_memory_stats *stats);
 
 /* Give cached pages back to the kernel until at most `keep_bytes` stay cached.
  * Returns the number of bytes given back. Objects alive are not touched. */
 SHMF_API uint64_t shmf_memory_trim(uint64_t keep_bytes);
 
+/* How memory is obtained and kept; zero means the default. */
 struct shmf_memory_options {
     uint64_t cache_bytes;      /* cap on what stays cached; 0: no cap */
     uint8_t keep_in_core_dumps;/* nonzero: regions appear in core dumps (for debugging) */

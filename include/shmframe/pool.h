@@ -28,10 +28,12 @@ struct shmf_iter;
 
 /* ---- the pool ----------------------------------------------------------------------------- */
 
+/* Of the fields `workers` and `window`: no processes at all, and the most that there can be. */
 #define SHMF_INLINE (-1)        /* no processes: tasks run in the application, for gdb and perf */
 #define SHMF_MAX_WORKERS 1024
 #define SHMF_MAX_WINDOW 65536
 
+/* Which CPUs a worker may run on. */
 enum shmf_affinity {
     SHMF_AFFINITY_NONE = 0, /* workers run where the maker of the pool may run */
     SHMF_AFFINITY_SPREAD    /* each is bound to one of these CPUs, in turn; see shmf_worker_stats */
@@ -115,6 +117,7 @@ struct shmf_tasks {
 
 /* ---- lazy iteration ----------------------------------------------------------------------- */
 
+/* How an iteration goes; zero means the default in every field. */
 struct shmf_imap_options {
     int unordered;        /* nonzero: results in order of completion */
     int window;           /* tasks submitted whose results were not taken; 0: 2 x workers, at most

@@ -6,6 +6,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* How far an iteration is. */
 struct shmf_progress {
     const char *title;      /* as given, or "" */
     int64_t done;           /* tasks completed, failures included */

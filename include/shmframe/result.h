@@ -28,7 +28,7 @@ struct shmf_failure {
 SHMF_API int64_t shmf_result_index(const struct shmf_result *result);  /* of the task, input order */
 SHMF_API int shmf_result_status(const struct shmf_result *result);     /* SHMF_OK or a code */
 SHMF_API const struct shmf_failure *shmf_result_failure(const struct shmf_result *result); /* or NULL */
-SHMF_API int shmf_result_worker(const struct shmf_result *result);
+SHMF_API int shmf_result_worker(const struct shmf_result *result);     /* as in struct shmf_failure */
 SHMF_API uint64_t shmf_result_nanoseconds(const struct shmf_result *result); /* in the task function */
 
 /* What was returned, borrowed from the result; NULL when the task failed or returned something

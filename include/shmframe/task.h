@@ -21,6 +21,7 @@ typedef int (*shmf_task_fn)(struct shmf_task *task, void *context);
 
 /* ---- what the task is --------------------------------------------------------------------- */
 
+/* The argument: a copy in this worker, or the shared bytes themselves where it is large. */
 SHMF_API const void *shmf_task_arg(const struct shmf_task *task);    /* 16-byte aligned */
 SHMF_API size_t shmf_task_arg_size(const struct shmf_task *task);
 SHMF_API int64_t shmf_task_index(const struct shmf_task *task);      /* 0, 1, 2, ... in input order */
@@ -34,6 +35,7 @@ SHMF_API int shmf_task_worker(const struct shmf_task *task);         /* 0 .. wor
 
 /* ---- its inputs, shared, not copied ------------------------------------------------------- */
 
+/* The handles: those of all tasks first, then its own. Region 0 for a position that it has not. */
 SHMF_API size_t shmf_task_n_handles(const struct shmf_task *task);
 SHMF_API struct shmf_handle shmf_task_handle(const struct shmf_task *task, size_t position);
 
