@@ -13,7 +13,7 @@ def members(code):
     """Comments behind members and constants, which may go on below, as Doxygen marks them; a member
     without one means what its name says."""
     code = re.sub(r'(?<=[;,\w)\]}])([ \t]*)/\* ?', r'\1/**< ', code)
-    several = re.compile(r'^( +\w+ )(\w+), (\w+)(.*;)(.*)$', re.M)
+    several = re.compile(r'^( +\w+ )(\w+), (\w+)([^;]*;)(.*)$', re.M)
     while several.search(code):
         code = several.sub(r'\1\2;\5\n\1\3\4\5', code)
     if re.match(r'(typedef )?(struct|enum|union)\b.*{', code):
