@@ -7,6 +7,7 @@
 #   clang     warnings are errors; all tests
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan      ThreadSanitizer, for what can be tested with threads
+#   fuzz      clang's libFuzzer with both sanitizers: a slice of its work
 # Without arguments: all of them, in one ctest run, whose closing lines come last.
 # --quick is --lane gcc. Build trees: build-test/LANE, or $SHMFRAME_BUILD/LANE.
 set -euo pipefail
@@ -67,6 +68,8 @@ build_lane() {
         -DSHMFRAME_SANITIZE=address,undefined ;;
     tsan) configure tsan -DCMAKE_C_COMPILER=clang -DSHMFRAME_SLOWNESS=5 \
         -DSHMFRAME_SANITIZE=thread -DSHMFRAME_EXAMPLES=OFF ;;
+    fuzz) configure fuzz -DCMAKE_C_COMPILER=clang -DSHMFRAME_FUZZ=ON \
+        -DSHMFRAME_SANITIZE=address,undefined -DSHMFRAME_EXAMPLES=OFF ;;
     esac
     cmake --build "$build/$1" --parallel "$jobs"
 }
@@ -83,12 +86,12 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ ${#lanes[@]} -eq 0 ]; then
-    lanes=(gcc valgrind clang asan tsan)
+    lanes=(gcc valgrind clang asan tsan fuzz)
 fi
 for lane in "${lanes[@]}"; do
     case $lane in
-    gcc | valgrind | clang | asan | tsan) ;;
-    *) echo "no lane '$lane': gcc, valgrind, clang, asan, tsan" >&2 && exit 1 ;;
+    gcc | valgrind | clang | asan | tsan | fuzz) ;;
+    *) echo "no lane '$lane': gcc, valgrind, clang, asan, tsan, fuzz" >&2 && exit 1 ;;
     esac
 done
 

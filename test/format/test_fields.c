@@ -178,7 +178,7 @@ static void test_no_byte_of_header_and_tables_is_without_a_field(void **state)
         struct segment_copy copy = read_golden(golden_names[s]);
         struct shmf_format_frame h;
         size_t n, expected = sizeof(struct shmf_format_array), listed = 0;
-        struct place *places = list_places(copy.base, &n);
+        struct place *places = list_places(copy.base, copy.size, &n);
         memcpy(&h, copy.base, sizeof h);
         if (h.header.kind == SHMF_KIND_FRAME)
             expected = sizeof h + h.n_columns * h.column_size +

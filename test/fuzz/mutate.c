@@ -6,9 +6,9 @@
 struct mutator make_mutator(unsigned char *bytes, size_t size, uint64_t seed)
 {
     struct mutator made = {.bytes = bytes, .size = size, .random = seed};
-    made.places = list_places(bytes, &made.n_places);
-    made.values = calloc(made.n_places, sizeof *made.values);
-    made.n_values = calloc(made.n_places, sizeof *made.n_values);
+    made.places = list_places(bytes, size, &made.n_places);
+    made.values = calloc(made.n_places + 1, sizeof *made.values);
+    made.n_values = calloc(made.n_places + 1, sizeof *made.n_values);
     if (!made.values || !made.n_values)
         abort();
     for (size_t i = 0; i < made.n_places; i++) {

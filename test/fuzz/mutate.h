@@ -29,7 +29,7 @@ struct mutator {
     unsigned n_changes;
 };
 
-/* `bytes` hold a good segment. */
+/* `bytes` hold a segment; of a bad one fewer places may be found. */
 struct mutator make_mutator(unsigned char *bytes, size_t size, uint64_t seed);
 void free_mutator(struct mutator *mutator);
 

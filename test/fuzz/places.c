@@ -11,6 +11,7 @@
 struct list {
     struct place *places;
     size_t n, room;
+    size_t size; /* of the segment */
 };
 
 static struct place *add(struct list *list)
@@ -28,6 +29,8 @@ static struct place *add(struct list *list)
 static void add_field(struct list *list, const struct field *field, size_t at, const char *prefix)
 {
     for (size_t i = 0; i < field->size / field->element; i++) {
+        if (at + field->offset + (i + 1) * field->element > list->size)
+            return;
         struct place *place = add(list);
         char position[24] = "";
         if (field->size > field->element)
@@ -55,20 +58,23 @@ static void add_struct(struct list *list, const char *structure, size_t at, cons
     }
 }
 
-static void add_table(struct list *list, const char *structure, size_t at, size_t step, size_t n,
-                      const char *name)
+/* As many entries as there are, or as begin in the segment: of a bad one nothing is believed. */
+static void add_table(struct list *list, const char *structure, uint64_t at, uint64_t step,
+                      uint64_t n, const char *name)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < n && step > 0 && at < list->size; i++, at += step) {
         char prefix[48];
-        snprintf(prefix, sizeof prefix, "%s %zu: ", name, i);
-        add_struct(list, structure, at + i * step, prefix);
+        if (step > list->size)
+            n = i + 1;
+        snprintf(prefix, sizeof prefix, "%s %llu: ", name, (unsigned long long)i);
+        add_struct(list, structure, at, prefix);
     }
 }
 
 static void add_frame(struct list *list, const unsigned char *segment)
 {
-    struct shmf_format_frame h;
-    memcpy(&h, segment, sizeof h);
+    struct shmf_format_frame h = {0};
+    memcpy(&h, segment, list->size < sizeof h ? list->size : sizeof h);
     add_struct(list, "shmf_format_frame", 0, "");
     add_table(list, "shmf_format_column", h.columns_offset, h.column_size, h.n_columns, "column");
     add_table(list, "shmf_format_dictionary", h.dictionaries_offset, h.dictionary_size,
@@ -79,11 +85,11 @@ static void add_frame(struct list *list, const unsigned char *segment)
               h.column_index.capacity, "column_index slot");
 }
 
-struct place *list_places(const unsigned char *segment, size_t *n)
+struct place *list_places(const unsigned char *segment, size_t size, size_t *n)
 {
-    struct list list = {0};
-    struct shmf_format_header header;
-    memcpy(&header, segment, sizeof header);
+    struct list list = {.size = size};
+    struct shmf_format_header header = {0};
+    memcpy(&header, segment, size < sizeof header ? size : sizeof header);
     if (header.kind == SHMF_KIND_FRAME)
         add_frame(&list, segment);
     else

@@ -13,9 +13,9 @@ struct place {
     unsigned size; /* 1, 2, 4 or 8 bytes */
 };
 
-/* Lists all places of a GOOD segment: header, column table, dictionary table, indexes. The caller
- * frees them. */
-struct place *list_places(const unsigned char *segment, size_t *n);
+/* Lists all places of a segment that lie in its bytes: header, column table, dictionary table,
+ * indexes. The caller frees them. */
+struct place *list_places(const unsigned char *segment, size_t size, size_t *n);
 
 uint64_t get_place(const unsigned char *segment, const struct place *place);
 void put_place(unsigned char *segment, const struct place *place, uint64_t value);
