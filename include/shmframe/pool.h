@@ -58,6 +58,10 @@ struct shmf_pool_options {
                                each worker; 0: one; negative: as these libraries please */
     int refuse_threads;     /* nonzero: SHMF_E_INVAL where the application has other threads now;
                                zero: shmf_pool_stats.threads_at_creation tells */
+    int no_backtraces;      /* nonzero: workers get no handlers for SIGSEGV, SIGBUS, SIGILL, SIGFPE and
+                               SIGABRT that say where they were; see struct shmf_failure. They get
+                               none either where the application ignores these signals, and the
+                               initializer may install its own */
     int max_workers;        /* as many as shmf_pool_resize may ask for; 0: no more than at first */
     uint64_t reserved[8];   /* must be zero */
 };

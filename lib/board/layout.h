@@ -95,6 +95,16 @@ struct shmfi_board_header {
     _Atomic uint64_t pressure;
 };
 
+/* Where a worker was when a signal ended it: written by the worker as it dies. Its supervisor takes
+ * it when it has reaped the worker, and before it forks a successor. */
+#define SHMFI_CRASH_FRAMES 30
+struct shmfi_crash {
+    _Atomic uint32_t incarnation; /* whose it is; stored when `count` is at least 1, release */
+    uint32_t count;
+    uint64_t address;             /* that the fault was about */
+    uint64_t frames[SHMFI_CRASH_FRAMES];
+};
+
 struct shmfi_line {
     /* the worker */
     alignas(SHMFI_LINE) _Atomic uint64_t done; /* records published since the pool began; release:
@@ -129,6 +139,8 @@ struct shmfi_line {
      * that calls for memory), or by the worker itself. Also the futex. A worker that dies asleep
      * leaves 1: a wake for nobody, until the supervisor has reaped it and stores 0. */
     alignas(SHMFI_LINE) _Atomic uint32_t asleep;
+
+    alignas(SHMFI_LINE) struct shmfi_crash crash;
 };
 
 #define SHMFI_INLINE_PAYLOAD 880

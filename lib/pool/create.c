@@ -3,6 +3,7 @@
 #include "base/process.h"
 #include "base/sys.h"
 #include "handle/fdpass.h"
+#include "pool/crash.h"
 #include "pool/detach.h"
 #include "pool/iter_internal.h"
 #include "pool/options.h"
@@ -164,9 +165,12 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
         .initializer_context = options->initializer_context,
         .finalizer = options->finalizer,
         .tasks_per_worker = (uint64_t)options->tasks_per_worker,
+        .backtraces = !options->no_backtraces,
         .spread = options->affinity == SHMF_AFFINITY_SPREAD,
         .threads = options->worker_threads ? options->worker_threads : 1,
     };
+    if (setup.backtraces)
+        shmfi_crash_prepare();
     setup.app_pidfd = shmfi_sys.pidfd_open(setup.app_pid, 0);
     pool->regions_at_fork = shmfi_memory_serial();
     shmfi_memory_set_drop_hook(shmfi_region_dropped, shmfi_this_worker());

@@ -18,6 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The intermediate's status tells how the fork went: with this bit, and errno in the others, that it
+ * failed. Other statuses are not ours: Valgrind makes one of its own of 0 where it saw errors. */
+#define FAILED 0x80
+
 /* clone(CLONE_VM | CLONE_VFORK) on our own stack. It must be inlined into the caller: a function
  * that returned in the intermediate would have its return address overwritten by what the
  * intermediate calls next. Negative errno, 0 in the intermediate, or its pid. */
@@ -77,8 +81,7 @@ static __attribute__((noinline)) void fork_and_end(const char *name)
     pid_t supervisor = shmfi_sys.fork();
     if (supervisor == 0)
         return;
-    /* The status tells the caller how the fork went; errno fits into it. */
-    syscall(SYS_exit, supervisor < 0 ? errno : 0);
+    syscall(SYS_exit, supervisor < 0 ? FAILED | errno : 0);
     __builtin_unreachable();
 }
 
@@ -95,5 +98,7 @@ int __attribute__((noinline)) shmfi_fork_detached(const char *name)
     int status = 0;
     while (shmfi_sys.waitpid((pid_t)intermediate, &status, (int)__WCLONE) < 0 && errno == EINTR)
         continue;
-    return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : 1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) & FAILED)
+        return -(WEXITSTATUS(status) & ~FAILED);
+    return 1;
 }

@@ -57,25 +57,6 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
 
 /* ---- death -------------------------------------------------------------------------------- */
 
-static void describe(struct shmf_failure *failure, int worker, pid_t pid, int status)
-{
-    failure->code = SHMF_E_WORKER_DIED;
-    failure->worker = worker;
-    failure->pid = pid;
-    failure->exit_status = -1;
-    if (WIFSIGNALED(status)) {
-        failure->signal = WTERMSIG(status);
-        snprintf(failure->message, sizeof failure->message,
-                 "worker %d (pid %ld) was ended by signal %d (%s) while it ran the task", worker,
-                 (long)pid, failure->signal, strsignal(failure->signal));
-    } else {
-        failure->exit_status = WEXITSTATUS(status);
-        snprintf(failure->message, sizeof failure->message,
-                 "worker %d (pid %ld) exited with status %d while it ran the task", worker,
-                 (long)pid, failure->exit_status);
-    }
-}
-
 /* The task that the dead worker had claimed: start it again, or report. */
 static void settle(struct shmf_pool *pool, uint32_t slot, const struct shmfi_control *message)
 {
@@ -88,7 +69,7 @@ static void settle(struct shmf_pool *pool, uint32_t slot, const struct shmfi_con
         return;
     }
     struct shmf_failure failure = {.attempts = job->attempts};
-    describe(&failure, (int)worker, pool->members[worker].pid, (int)message->value);
+    shmfi_failure_of_death(&failure, (int)worker, pool->members[worker].pid, message);
     if (wanted) {
         failure.code = message->reason;
         snprintf(failure.message, sizeof failure.message, "the task was ended with its worker: %s",

@@ -2,6 +2,7 @@
 #ifndef SHMFI_POOL_MESSAGES_H
 #define SHMFI_POOL_MESSAGES_H
 
+#include <shmframe/result.h>
 #include <stdint.h>
 
 /* Supervisor <-> application. */
@@ -27,6 +28,7 @@ struct shmfi_control {
     int32_t reason;    /* ... SHMF_E_TIMEOUT or SHMF_E_CANCELLED; 0: it died of itself;
                           SHMF_E_SYS: it could not be forked */
     uint32_t unused;
+    struct shmf_backtrace backtrace; /* EXITED: where it was, count 0: not known */
 };
 
 /* Worker <-> application, about regions. */

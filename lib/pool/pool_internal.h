@@ -142,6 +142,12 @@ void shmfi_pool_forget_surplus(struct shmf_pool *pool);
 /* Forgets all that belonged to the worker's incarnation. */
 void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker);
 
+/* ---- failure.c ---------------------------------------------------------------------------- */
+
+/* Of the task that the worker ran whose death the message reports. */
+void shmfi_failure_of_death(struct shmf_failure *failure, int worker, pid_t pid,
+                            const struct shmfi_control *message);
+
 /* ---- mail.c: descriptors of regions ------------------------------------------------------- */
 
 /* Reads what the worker sent about its regions. */

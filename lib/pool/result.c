@@ -69,5 +69,6 @@ void shmf_result_free(struct shmf_result *result)
     if (result->object)
         result->free_object(result->object);
     shmfi_segment_unref(result->segment);
+    shmfi_sys.free((void *)(uintptr_t)result->failure.backtrace);
     shmfi_sys.free(result);
 }

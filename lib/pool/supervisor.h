@@ -19,6 +19,7 @@ struct shmfi_setup {
     void (*finalizer)(int worker, void *context);
     uint64_t tasks_per_worker; /* 0: no limit */
     int threads;      /* cap for OpenMP and BLAS in workers; negative: none */
+    bool backtraces;  /* crashing workers say where they were */
     bool spread;      /* each worker is bound to a cpu */
 };
 

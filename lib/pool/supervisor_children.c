@@ -26,6 +26,8 @@ bool shmfi_supervisor_tell(const struct shmfi_supervisor *self, enum shmfi_contr
                                     .value = value,
                                     .ticket = child->struck,
                                     .reason = child->reason};
+    if (type == SHMFI_CONTROL_EXITED)
+        message.backtrace = child->backtrace;
     return shmfi_fdpass_send(self->setup->control, &message, sizeof message, fd, NULL) != 0;
 }
 
@@ -181,6 +183,19 @@ static bool kill_strays(const struct shmfi_supervisor *self)
     return found;
 }
 
+/* Where it was, if it left word of that. */
+static void note_place(struct shmfi_supervisor *self, uint32_t worker)
+{
+    struct shmfi_child *child = &self->children[worker];
+    const struct shmfi_crash *crash = &self->pool->board.lines[worker].crash;
+    child->backtrace.count = 0;
+    if (atomic_load_explicit(&crash->incarnation, memory_order_acquire) != child->incarnation)
+        return;
+    child->backtrace.count = crash->count <= SHMFI_CRASH_FRAMES ? (int)crash->count : 1;
+    child->backtrace.address = crash->address;
+    memcpy(child->backtrace.frames, crash->frames, sizeof crash->frames);
+}
+
 void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker, int status)
 {
     struct shmfi_child *child = &self->children[worker];
@@ -197,6 +212,7 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
     child->pid_unsent = false;
     child->pid = 0;
     child->exit_status = status;
+    note_place(self, worker);
     self->strays = true;
     report_exit(self, worker);
 }

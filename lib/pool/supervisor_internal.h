@@ -15,6 +15,7 @@ struct shmfi_child {
     bool pid_unsent;   /* nor could its pid */
     bool exit_unsent;  /* its death could not be reported yet: the socket is full */
     int exit_status;
+    struct shmf_backtrace backtrace; /* of its death */
     uint64_t struck;   /* the task for whose sake it was ended ... */
     int reason;        /* ... and why; 0: it was not */
     uint64_t cancel;   /* a running task to be ended, SHMFI_NO_TICKET: none */

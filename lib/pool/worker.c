@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/sys.h"
+#include "pool/crash.h"
 #include "pool/descriptors.h"
 #include "pool/machine.h"
 
@@ -328,6 +329,8 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     shmfi_memory_set_drop_hook(shmfi_region_dropped, self);
     shmfi_worker_begin_counting(self);
     cap_threads(setup->threads);
+    if (setup->backtraces)
+        shmfi_crash_watch(&self->line->crash, incarnation);
     if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))
         shmfi_leave(1);
     loop(self);
