@@ -89,6 +89,7 @@ struct shmf_format_slot {
     uint32_t tag;   /* 0 low half of the label's XXH3_64bits, seed 0 */
     uint32_t count; /* 4 how many positions bear the label; 2^32 - 1: that many or more */
     uint64_t first; /* 8 1 + the first of these positions; 0: the slot is empty */
+    uint64_t begin; /* 16 of text: the offset of this position, so that it need not be waited for */
 };
 
 /* ---- the two kinds of segment ------------------------------------------------------------- */
@@ -153,7 +154,7 @@ SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_header, generation) == 56);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_column) == 96);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_dictionary) == 128);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_index) == 16);
-SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_slot) == 16);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_slot) == 24);
 SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_frame, row_index) == 192);
 SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_frame, column_label) == 320);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_frame) == 512);

@@ -158,10 +158,28 @@ SHMF_API int shmf_frame_row_label_column(const struct shmf_frame *frame,
 SHMF_API int64_t shmf_frame_loc(const struct shmf_frame *frame, const char *label);
 SHMF_API int64_t shmf_frame_loc_number(const struct shmf_frame *frame, int64_t number);
 
-/* The same for text of known length, with the number of rows that bear the label in `*count`
- * (which may be NULL). */
+/* The same for text of known length, and for numbers, with the number of rows that bear the label
+ * in `*count` (which may be NULL). */
 SHMF_API int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text label,
                                      int64_t *count);
+SHMF_API int64_t shmf_frame_loc_number_count(const struct shmf_frame *frame, int64_t number,
+                                             int64_t *count);
+
+/* The rows from the first that bears `from` to the last that bears `to`, whatever lies between, as
+ * shmf_frame_slice takes them; no rows where the last comes before the first. O(1) where `to` is
+ * borne once. SHMF_E_NOTFOUND: there is no such label. SHMF_E_DTYPE, SHMF_E_INVAL as above. */
+SHMF_API int shmf_frame_loc_from_to(const struct shmf_frame *frame, const char *from,
+                                    const char *to, int64_t *first, int64_t *count);
+SHMF_API int shmf_frame_loc_numbers_from_to(const struct shmf_frame *frame, int64_t from,
+                                            int64_t to, int64_t *first, int64_t *count);
+
+/* The rows whose labels are `least`, `most` or between these, where the labels ascend (text by its
+ * bytes, which is the order of code points) or are a range of any step; neither end need be there.
+ * O(log rows). Labels in another order are not noticed: the rows may be any then. */
+SHMF_API int shmf_frame_loc_between(const struct shmf_frame *frame, const char *least,
+                                    const char *most, int64_t *first, int64_t *count);
+SHMF_API int shmf_frame_loc_numbers_between(const struct shmf_frame *frame, int64_t least,
+                                            int64_t most, int64_t *first, int64_t *count);
 
 /* Position of the first column with this label; negative as for shmf_frame_loc. */
 SHMF_API int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const char *label);

@@ -78,7 +78,7 @@ void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t byte
 void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, struct shmf_format_index *index)
 {
     uint64_t size = 0;
-    if (!shmfi_add(n, n / 3 + 1, &index->capacity) ||
+    if (!shmfi_add(n, n / 3 * 2 + 2, &index->capacity) ||
         !shmfi_mul(index->capacity, sizeof(struct shmf_format_slot), &size))
         layout->overflow = true;
     index->offset = shmfi_layout_put(layout, size);

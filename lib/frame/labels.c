@@ -70,25 +70,37 @@ int shmf_frame_row_label_column(const struct shmf_frame *frame, struct shmf_colu
     return SHMF_OK;
 }
 
-int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text label, int64_t *count)
+static int64_t find_row(const struct shmf_frame *frame, const struct shmfi_key *key, int64_t *count)
 {
-    if (!frame || !label.data || label.size < 0)
-        return SHMF_E_INVAL;
-    if (frame->header.row_labels != SHMF_ROWS_UTF8)
-        return SHMF_E_DTYPE;
-    int64_t all, row = shmfi_index_find_text(&frame->row_index, &frame->indexed_rows, label.data,
-                                             (uint64_t)label.size, &all);
+    int64_t all, row = shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, &all);
     row = shmfi_view_row(frame, row, &all);
     if (count && row >= 0)
         *count = all;
     return row;
 }
 
+static int64_t find_text(const struct shmf_frame *frame, const char *label, uint64_t size,
+                         int64_t *count)
+{
+    struct shmfi_key key;
+    if (frame->header.row_labels != SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    shmfi_key_set(&key, label, size);
+    return find_row(frame, &key, count);
+}
+
+int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text label, int64_t *count)
+{
+    if (!frame || !label.data || label.size < 0)
+        return SHMF_E_INVAL;
+    return find_text(frame, label.data, (uint64_t)label.size, count);
+}
+
 int64_t shmf_frame_loc(const struct shmf_frame *frame, const char *label)
 {
-    if (!label)
+    if (!frame || !label)
         return SHMF_E_INVAL;
-    return shmf_frame_loc_text(frame, (struct shmf_text){label, (int64_t)strlen(label)}, NULL);
+    return find_text(frame, label, strlen(label), NULL);
 }
 
 /* The row with number start + row * step, computed in 128 bits: the difference of two int64 need
@@ -102,17 +114,26 @@ static int64_t loc_in_range(const struct shmf_format_frame *header, int64_t numb
     return row >= 0 && row < (__int128)header->n_rows ? (int64_t)row : SHMF_E_NOTFOUND;
 }
 
-int64_t shmf_frame_loc_number(const struct shmf_frame *frame, int64_t number)
+int64_t shmf_frame_loc_number_count(const struct shmf_frame *frame, int64_t number, int64_t *count)
 {
+    struct shmfi_key key;
     if (!frame)
         return SHMF_E_INVAL;
     if (frame->header.row_labels == SHMF_ROWS_UTF8)
         return SHMF_E_DTYPE;
-    if (frame->header.row_labels == SHMF_ROWS_RANGE)
-        return loc_in_range(&frame->header, number);
-    int64_t all, row =
-        shmfi_index_find_number(&frame->row_index, &frame->indexed_rows, number, &all);
-    return shmfi_view_row(frame, row, &all);
+    if (frame->header.row_labels == SHMF_ROWS_RANGE) {
+        int64_t row = loc_in_range(&frame->header, number);
+        if (count && row >= 0)
+            *count = 1;
+        return row;
+    }
+    shmfi_key_set(&key, &number, sizeof number);
+    return find_row(frame, &key, count);
+}
+
+int64_t shmf_frame_loc_number(const struct shmf_frame *frame, int64_t number)
+{
+    return shmf_frame_loc_number_count(frame, number, NULL);
 }
 
 int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const char *label)
@@ -126,6 +147,19 @@ int64_t shmf_frame_column_loc(const struct shmf_frame *frame, const char *label)
 
 /* ---- batches ------------------------------------------------------------------------------ */
 
+/* A key without bytes is no label. Returns how many were found. */
+static int64_t find_rows(const struct shmf_frame *frame, const struct shmfi_key *keys, unsigned n,
+                         int64_t *rows)
+{
+    int64_t found = 0;
+    shmfi_index_fetch(&frame->row_index, &frame->indexed_rows, keys, n);
+    for (unsigned i = 0; i < n; i++) {
+        rows[i] = keys[i].bytes ? find_row(frame, &keys[i], NULL) : SHMF_E_INVAL;
+        found += rows[i] >= 0;
+    }
+    return found;
+}
+
 int64_t shmf_frame_loc_texts(const struct shmf_frame *frame, const struct shmf_text *labels,
                              int64_t n, int64_t *rows)
 {
@@ -134,9 +168,15 @@ int64_t shmf_frame_loc_texts(const struct shmf_frame *frame, const struct shmf_t
         return SHMF_E_INVAL;
     if (frame->header.row_labels != SHMF_ROWS_UTF8)
         return SHMF_E_DTYPE;
-    for (int64_t i = 0; i < n; i++) {
-        rows[i] = shmf_frame_loc_text(frame, labels[i], NULL);
-        found += rows[i] >= 0;
+    for (int64_t i = 0; i < n; i += SHMFI_FETCHED) {
+        struct shmfi_key keys[SHMFI_FETCHED];
+        unsigned some = n - i < SHMFI_FETCHED ? (unsigned)(n - i) : SHMFI_FETCHED;
+        for (unsigned k = 0; k < some; k++)
+            if (!labels[i + k].data || labels[i + k].size < 0)
+                shmfi_key_set(&keys[k], NULL, 0);
+            else
+                shmfi_key_set(&keys[k], labels[i + k].data, (uint64_t)labels[i + k].size);
+        found += find_rows(frame, keys, some, rows + i);
     }
     return found;
 }
@@ -149,9 +189,18 @@ int64_t shmf_frame_loc_numbers(const struct shmf_frame *frame, const int64_t *la
         return SHMF_E_INVAL;
     if (frame->header.row_labels == SHMF_ROWS_UTF8)
         return SHMF_E_DTYPE;
-    for (int64_t i = 0; i < n; i++) {
-        rows[i] = shmf_frame_loc_number(frame, labels[i]);
+    for (int64_t i = 0; i < n && frame->header.row_labels == SHMF_ROWS_RANGE; i++) {
+        rows[i] = loc_in_range(&frame->header, labels[i]);
         found += rows[i] >= 0;
+    }
+    if (frame->header.row_labels == SHMF_ROWS_RANGE)
+        return found;
+    for (int64_t i = 0; i < n; i += SHMFI_FETCHED) {
+        struct shmfi_key keys[SHMFI_FETCHED];
+        unsigned some = n - i < SHMFI_FETCHED ? (unsigned)(n - i) : SHMFI_FETCHED;
+        for (unsigned k = 0; k < some; k++)
+            shmfi_key_set(&keys[k], &labels[i + k], sizeof labels[i + k]);
+        found += find_rows(frame, keys, some, rows + i);
     }
     return found;
 }

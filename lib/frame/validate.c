@@ -100,8 +100,9 @@ static int check_index(const struct shmfi_labels *labels, const struct shmfi_ind
     for (uint64_t s = 0; s < index->capacity; s++) {
         const struct shmf_format_slot *slot = &index->slots[s];
         taken += slot->first != 0;
-        if (slot->first ? slot->first > labels->n || counts[slot->first - 1] != slot->count
-                        : slot->tag || slot->count)
+        if (slot->first ? slot->first > labels->n || counts[slot->first - 1] != slot->count ||
+                              (labels->numbers && slot->begin)
+                        : slot->tag || slot->count || slot->begin)
             return shmfi_error(err, SHMF_E_CORRUPT, "%s_index: slot %" PRIu64, what, s);
     }
     if (taken != distinct)

@@ -40,6 +40,13 @@ struct shmfi_strings shmfi_strings_resolve(const void *segment,
 bool shmfi_strings_at(const struct shmfi_strings *strings, uint64_t position, const char **text,
                       uint64_t *size);
 
+/* Does the string in this place begin at this offset, and has this size? */
+bool shmfi_strings_is_at(const struct shmfi_strings *strings, uint64_t position, uint64_t begin,
+                         uint64_t size);
+
+/* A hint: what is to be known about the string in this place, said to begin there, is read soon. */
+void shmfi_strings_fetch(const struct shmfi_strings *strings, uint64_t position, uint64_t begin);
+
 /* Where labels to be written come from. `get` returns a NUL-terminated string that lives until the
  * next call, for which it may use the buffer; or NULL. */
 #define SHMFI_NUMBER_SIZE 24
@@ -79,11 +86,41 @@ uint64_t shmfi_hash(const void *bytes, uint64_t size);
 void shmfi_index_build(struct shmf_format_slot *slots, uint64_t capacity,
                        const struct shmfi_labels *labels);
 
+/* What is looked up: text, or the 8 bytes of a number; they must outlive it. */
+struct shmfi_key {
+    const void *bytes;
+    uint64_t size;
+    uint64_t hash;
+};
+void shmfi_key_set(struct shmfi_key *key, const void *bytes, uint64_t size);
+
 /* The first position with the label, and in `*count` (may be NULL) how many there are;
  * SHMF_E_NOTFOUND. */
-int64_t shmfi_index_find_text(const struct shmfi_index *index, const struct shmfi_labels *labels,
-                              const char *text, uint64_t size, int64_t *count);
-int64_t shmfi_index_find_number(const struct shmfi_index *index, const struct shmfi_labels *labels,
-                                int64_t number, int64_t *count);
+int64_t shmfi_index_find(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                         const struct shmfi_key *key, int64_t *count);
+
+static inline int64_t shmfi_index_find_text(const struct shmfi_index *index,
+                                            const struct shmfi_labels *labels, const char *text,
+                                            uint64_t size, int64_t *count)
+{
+    struct shmfi_key key;
+    shmfi_key_set(&key, text, size);
+    return shmfi_index_find(index, labels, &key, count);
+}
+
+static inline int64_t shmfi_index_find_number(const struct shmfi_index *index,
+                                              const struct shmfi_labels *labels, int64_t number,
+                                              int64_t *count)
+{
+    struct shmfi_key key;
+    shmfi_key_set(&key, &number, sizeof number);
+    return shmfi_index_find(index, labels, &key, count);
+}
+
+/* Brings what finding up to SHMFI_FETCHED keys will read into the caches, for all at the same time:
+ * in a large index most of a lookup is waiting for memory. */
+#define SHMFI_FETCHED 32
+void shmfi_index_fetch(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                       const struct shmfi_key *keys, unsigned n);
 
 #endif

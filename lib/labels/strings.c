@@ -45,6 +45,20 @@ bool shmfi_strings_at(const struct shmfi_strings *strings, uint64_t position, co
     return true;
 }
 
+bool shmfi_strings_is_at(const struct shmfi_strings *strings, uint64_t position, uint64_t begin,
+                         uint64_t size)
+{
+    return position < strings->n && load_offset(strings, position) == begin &&
+           load_offset(strings, position + 1) == begin + size;
+}
+
+void shmfi_strings_fetch(const struct shmfi_strings *strings, uint64_t position, uint64_t begin)
+{
+    __builtin_prefetch((const char *)strings->offsets + position * (strings->wide ? 8 : 4));
+    if (begin < strings->bytes_size)
+        __builtin_prefetch(strings->bytes + begin);
+}
+
 int shmfi_labels_measure(const struct shmfi_label_source *source, uint64_t n, const char *what,
                          uint64_t *bytes, struct shmf_error *err)
 {

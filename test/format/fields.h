@@ -92,6 +92,7 @@ static const struct field fields[] = {
     FIELD(shmf_format_slot, tag),
     FIELD(shmf_format_slot, count),
     FIELD(shmf_format_slot, first),
+    FIELD(shmf_format_slot, begin),
     NESTED(shmf_format_array, header, shmf_format_header),
     FIELD(shmf_format_array, dtype),
     FIELD(shmf_format_array, n_dims),

@@ -190,6 +190,12 @@ static void test_label_indexes_must_agree_with_the_labels(void **state)
     copy = labelled_copy();
     taken_slot(&copy, 2)->first = 9;
     assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    copy = labelled_copy();
+    taken_slot(&copy, 2)->begin++;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    copy = labelled_copy();
+    taken_slot(&copy, 0)->begin = 1;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: slot");
     copy = labelled_copy(); /* a slot too many, which no probe reaches */
     *taken_slot(&copy, 0) = *taken_slot(&copy, 1);
     assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: ");

@@ -391,6 +391,58 @@ static void test_an_index_that_points_behind_the_labels_is_not_followed(void **s
     free(sample.base);
 }
 
+static void test_an_index_that_says_where_text_does_not_begin_is_not_believed(void **state)
+{
+    (void)state;
+    const char *const texts[] = {"ab", "abab", "ab ab ab ab ab ab ab ab ab ab ab ab ab ab"};
+    struct sample sample = sample_of(texts, 3);
+    struct shmf_format_slot *slots = slots_of(&sample);
+    const uint64_t bad[] = {2,
+                            4,
+                            6,
+                            sample.labels.strings.bytes_size - 2,
+                            sample.labels.strings.bytes_size,
+                            UINT64_MAX - 1,
+                            UINT64_MAX};
+    for (size_t b = 0; b < sizeof bad / sizeof bad[0]; b++) {
+        for (uint64_t i = 0; i < sample.place.capacity; i++)
+            slots[i].begin = slots[i].first ? bad[b] : 0;
+        assert_int_equal(shmfi_index_find_text(&sample.index, &sample.labels, "ab", 2, NULL),
+                         SHMF_E_NOTFOUND);
+        struct shmfi_key key;
+        shmfi_key_set(&key, "ab", 2);
+        shmfi_index_fetch(&sample.index, &sample.labels, &key, 1);
+    }
+    free(sample.base);
+}
+
+static void test_labels_of_every_length_are_told_from_those_that_differ_in_one_byte(void **state)
+{
+    (void)state;
+    enum { LONGEST = 70 };
+    for (size_t length = 1; length <= LONGEST; length++) {
+        char label[LONGEST + 1] = {0}, other[LONGEST + 1] = {0};
+        for (size_t i = 0; i < length; i++)
+            label[i] = (char)('a' + i % 26);
+        const char *const texts[] = {"before", label};
+        struct sample sample = sample_of(texts, 2);
+        assert_int_equal(shmfi_index_find_text(&sample.index, &sample.labels, label, length, NULL),
+                         1);
+        struct shmf_format_slot *slots = slots_of(&sample);
+        for (size_t i = 0; i < length; i++) { /* as if the hash were that of the other one, too */
+            memcpy(other, label, length);
+            other[i] = '#';
+            uint64_t hash = shmfi_hash(other, length);
+            for (uint64_t s = 0; s < sample.place.capacity; s++)
+                slots[s] = (struct shmf_format_slot){(uint32_t)hash, 1, 2, strlen("before")};
+            assert_int_equal(
+                shmfi_index_find_text(&sample.index, &sample.labels, other, length, NULL),
+                SHMF_E_NOTFOUND);
+        }
+        free(sample.base);
+    }
+}
+
 /* The format fixes hash and place: other programs compute them too. */
 static void test_hash_and_first_slot_are_those_of_the_format(void **state)
 {
@@ -425,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_numbers_are_found_with_their_count),
         cmocka_unit_test(test_an_index_without_a_free_slot_ends_the_search),
         cmocka_unit_test(test_an_index_that_points_behind_the_labels_is_not_followed),
+        cmocka_unit_test(test_an_index_that_says_where_text_does_not_begin_is_not_believed),
+        cmocka_unit_test(test_labels_of_every_length_are_told_from_those_that_differ_in_one_byte),
         cmocka_unit_test(test_hash_and_first_slot_are_those_of_the_format),
     };
     return cmocka_run_group_tests_name("labels", tests, NULL, NULL);
