@@ -18,7 +18,7 @@ jobs=$(nproc)
 
 packages=(build-essential cmake pkg-config libcmocka-dev libxxhash-dev clang libclang-rt-dev
           valgrind gdb strace python3 python3-numpy python3-scipy libnetcdf-dev libpng-dev
-          ferret-datasets lintian doxygen groff lowdown)
+          ferret-datasets libopenblas-dev libglib2.0-dev lintian doxygen groff lowdown)
 
 usage() {
     sed -n '2,/^set/s/^# \{0,1\}//p' "test/run.sh"

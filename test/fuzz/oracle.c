@@ -150,7 +150,7 @@ static bool good_table(uint64_t offset, uint64_t n, uint64_t entry, uint64_t kno
 
 static bool good_index(const struct shmf_format_index *index, uint64_t n, uint64_t size)
 {
-    return index->capacity > n && good_table(index->offset, index->capacity, 16, 16, size);
+    return index->capacity > n && good_table(index->offset, index->capacity, 24, 24, size);
 }
 
 static bool good_rows(const struct shmf_format_frame *h, struct room *body)
