@@ -195,6 +195,8 @@ static void await_end(struct shmf_pool *pool)
         struct pollfd fds[] = {{pool->control, POLLIN, 0}, {pool->supervisor_pidfd, POLLIN, 0}};
         shmfi_sys.poll(fds, 2, LOOK_MS);
         shmfi_pool_read_control(pool);
+        if (fds[0].revents & POLLHUP)
+            pool->supervisor_gone = true; /* even where what it sent cannot be received */
         if (killed || pool->supervisor_gone || shmfi_now() < deadline || pool->supervisor <= 0)
             continue;
         killed = true;

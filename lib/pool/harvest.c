@@ -66,8 +66,13 @@ static int admit(struct shmf_pool *pool, uint32_t worker, const struct shmf_hand
         shmfi_pool_read_mail(pool, worker);
     if (shmfi_ids_has(&member->lost, handle->region))
         return 0;
-    if (!shmfi_ids_has(&member->regions, handle->region))
-        return shmfi_error(err, SHMF_E_CORRUPT, "record.segment.region: not this worker's");
+    if (!shmfi_ids_has(&member->regions, handle->region)) {
+        if (!member->forgetful)
+            return shmfi_error(err, SHMF_E_CORRUPT, "record.segment.region: not this worker's");
+        return shmfi_ids_add(&member->lost, handle->region)
+                   ? shmfi_error(err, SHMF_E_NOMEM, "no memory to note a worker's region")
+                   : 0;
+    }
     int rc = shmfi_region_admit(shmfi_region_find(handle->region), handle->offset, handle->length,
                                 handle->generation, segment, err);
     if (rc)

@@ -41,8 +41,8 @@ static void take_region(struct shmf_pool *pool, uint32_t worker, const struct sh
     }
     if (rc == SHMF_OK)
         shmfi_ids_remove(&member->lost, mail->id);
-    else if (rc != SHMF_E_CORRUPT && rc != SHMF_E_EXISTS)
-        shmfi_ids_add(&member->lost, mail->id);
+    else if (rc != SHMF_E_CORRUPT && rc != SHMF_E_EXISTS && shmfi_ids_add(&member->lost, mail->id))
+        member->forgetful = true;
 }
 
 static void retire(uint64_t id)
@@ -86,6 +86,8 @@ void shmfi_pool_read_mail(struct shmf_pool *pool, uint32_t worker)
         struct shmfi_mail mail;
         int fd = -1;
         int rc = shmfi_fdpass_receive(member->socket, &mail, sizeof mail, &fd, NULL);
+        if (rc < 0 && rc != SHMF_E_NOFILES && rc != SHMF_E_CORRUPT)
+            member->forgetful = true; /* what is in there cannot be read now */
         if (rc != 1 && rc != SHMF_E_NOFILES)
             return;
         member->mail_read++;

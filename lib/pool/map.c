@@ -247,6 +247,8 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
     static const struct shmf_map_options defaults;
     if (!options)
         options = &defaults;
+    for (int64_t i = 0; statuses && tasks && i < tasks->count; i++)
+        statuses[i] = SHMF_E_CANCELLED; /* unless it is run */
     int rc = shmfi_pool_check(pool, err);
     if (!rc)
         rc = shmfi_pool_check_function(pool, (uintptr_t)fn, err);
@@ -271,8 +273,6 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
     };
     uint32_t window = (uint32_t)(4 * call.parallel);
     call.window = window < pool->window ? window : pool->window;
-    for (int64_t i = 0; statuses && i < tasks->count; i++)
-        statuses[i] = SHMF_E_CANCELLED; /* unless it is run */
     struct shmfi_segment *args = NULL;
     if (tasks->arg_size && tasks->count)
         rc = share_args(tasks, &args, &why);

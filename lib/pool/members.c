@@ -44,6 +44,7 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
     member->pid = 0;
     member->mail_read = 0;
     member->tasks = 0;
+    member->forgetful = false;
     member->born++;
     if (message->worker >= pool->n_workers) /* it was on its way when fewer were asked for */
         pool->n_workers = message->worker + 1;
@@ -191,8 +192,9 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
 {
     for (;;) {
         struct shmfi_control message;
+        struct shmf_error err;
         int fd = -1;
-        int rc = shmfi_fdpass_receive(pool->control, &message, sizeof message, &fd, NULL);
+        int rc = shmfi_fdpass_receive(pool->control, &message, sizeof message, &fd, &err);
         if (rc == 0 && !shmfi_pool_supervisor_died(pool))
             return;
         if (rc == 0 || rc == SHMF_E_CLOSED) {
@@ -200,7 +202,11 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
             shmfi_pool_break(pool, "the supervisor (pid %ld) is gone", (long)pool->supervisor);
             return;
         }
-        if ((rc != 1 && rc != SHMF_E_NOFILES) || message.worker >= pool->max_workers) {
+        if (rc != 1 && rc != SHMF_E_NOFILES) {
+            shmfi_pool_break(pool, "from the supervisor: %s", err.message);
+            return;
+        }
+        if (message.worker >= pool->max_workers) {
             shmfi_pool_break(pool, "the supervisor's message makes no sense");
             return;
         }

@@ -33,6 +33,7 @@ struct shmfi_member {
     struct shmfi_ids sent;    /* application's regions that it was sent */
     struct shmfi_ids regions; /* its regions, adopted here */
     struct shmfi_ids lost;    /* its regions whose descriptor must be sent again */
+    bool forgetful;           /* some could not be read of, or noted, for want of memory */
     struct shmfi_return *kept;   /* given back, but its ring was full; the desk's */
     size_t n_kept, kept_capacity;
 };

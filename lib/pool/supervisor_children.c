@@ -13,11 +13,33 @@
 #define FIRST_DELAY_NS 1000000u
 #define MANY_KILLS 16 /* in a row, before anything was done: not by chance */
 #define LAST_DELAY_NS 1000000000u
+#define MUTE_NS 500000000u /* so long in a row no message could be sent */
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
-bool shmfi_supervisor_tell(const struct shmfi_supervisor *self, enum shmfi_control_type type, uint32_t worker,
-                 int64_t value, int fd)
+/* An application that has closed its end needs nobody any more. Any other refusal may be of the
+ * moment, as want of memory is; one that lasts would leave the application waiting for ever, while
+ * our end tells it that the pool is broken. */
+static bool is_sent(struct shmfi_supervisor *self, int rc)
+{
+    if (self->ending)
+        return false;
+    if (rc == SHMF_E_CLOSED)
+        shmfi_supervisor_end(self);
+    if (rc >= 0) {
+        self->mute_since = 0;
+        return rc == 1;
+    }
+    uint64_t now = shmfi_now();
+    if (!self->mute_since)
+        self->mute_since = now;
+    if (now - self->mute_since > MUTE_NS)
+        shmfi_supervisor_end(self);
+    return false;
+}
+
+bool shmfi_supervisor_tell(struct shmfi_supervisor *self, enum shmfi_control_type type,
+                           uint32_t worker, int64_t value, int fd)
 {
     const struct shmfi_child *child = &self->children[worker];
     struct shmfi_control message = {.type = (uint32_t)type,
@@ -28,7 +50,7 @@ bool shmfi_supervisor_tell(const struct shmfi_supervisor *self, enum shmfi_contr
                                     .reason = child->reason};
     if (type == SHMFI_CONTROL_EXITED)
         message.backtrace = child->backtrace;
-    return shmfi_fdpass_send(self->setup->control, &message, sizeof message, fd, NULL) != 0;
+    return is_sent(self, shmfi_fdpass_send(self->setup->control, &message, sizeof message, fd, NULL));
 }
 
 static void report_exit(struct shmfi_supervisor *self, uint32_t worker)
@@ -250,6 +272,7 @@ bool shmfi_supervisor_any_alive(const struct shmfi_supervisor *self)
 
 void shmfi_supervisor_end(struct shmfi_supervisor *self)
 {
+    self->ending = true;
     kill_all(self);
     self->strays = kill_strays(self);
     while (shmfi_supervisor_reap(self, 0))

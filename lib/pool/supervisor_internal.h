@@ -32,13 +32,15 @@ struct shmfi_supervisor {
     pid_t pid;
     bool strays;       /* a dead worker may have left processes behind */
     bool stopping;
+    bool ending;       /* all are killed; only to be reaped */
     uint64_t stop_at;
+    uint64_t mute_since; /* messages cannot be sent since then; 0: they can */
 };
 
 /* ---- supervisor_children.c: birth and death ----------------------------------------------- */
 
-/* To the application. False: the socket is full. */
-bool shmfi_supervisor_tell(const struct shmfi_supervisor *self, enum shmfi_control_type type,
+/* To the application. False: not now. */
+bool shmfi_supervisor_tell(struct shmfi_supervisor *self, enum shmfi_control_type type,
                            uint32_t worker, int64_t value, int fd);
 
 /* Is the place empty, and should not be? */
