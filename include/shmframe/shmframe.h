@@ -15,6 +15,7 @@
 #include <shmframe/frame.h>
 #include <shmframe/future.h>
 #include <shmframe/handle.h>
+#include <shmframe/ipc.h>
 #include <shmframe/map.h>
 #include <shmframe/memory.h>
 #include <shmframe/pool.h>

@@ -190,7 +190,7 @@ int shmfi_arrow_fill(const struct shmfi_arrow_import *import, int64_t f, struct 
         struct shmfi_arrow_piece piece = shmfi_arrow_piece(import, f, b);
         if (piece.n == 0)
             continue;
-        if (piece.validity)
+        if (piece.validity && to.validity) /* without a null there is no bitmap */
             shmfi_arrow_copy_bits(to.validity, to.row, piece.validity, piece.first, piece.n);
         if (!fill_piece(field, &piece, b, &to))
             return shmfi_arrow_error(err, SHMF_E_INVAL, "field \"%s\": batch %lld: %s",

@@ -277,10 +277,13 @@ static struct shmf_frame *make_frame(const struct shmfi_arrow_import *import, st
     return NULL;
 }
 
-static struct shmf_frame *import_all(struct shmfi_arrow_import *import,
-                                     const struct shmf_arrow_import_options *options,
-                                     struct shmf_error *err)
+struct shmf_frame *shmfi_arrow_import_batches(const struct ArrowSchema *schema,
+                                              const struct ArrowArray *batches, int64_t n,
+                                              const struct shmf_arrow_import_options *options,
+                                              struct shmf_error *err)
 {
+    struct shmfi_arrow_import all = {.schema = schema, .batches = batches, .n_batches = n};
+    struct shmfi_arrow_import *import = &all;
     struct shmf_frame *frame = NULL;
     struct plan plan = {.n = 0};
     if (!read_schema(import, options ? options->row_labels : NULL, err) &&
@@ -305,8 +308,7 @@ struct shmf_frame *shmf_arrow_import(const struct ArrowSchema *schema,
     }
     if (options && shmfi_arrow_check_reserved(options->reserved, 4, err))
         return NULL;
-    struct shmfi_arrow_import import = {.schema = schema, .batches = array, .n_batches = 1};
-    return import_all(&import, options, err);
+    return shmfi_arrow_import_batches(schema, array, 1, options, err);
 }
 
 /* ---- streams ------------------------------------------------------------------------------ */
@@ -362,10 +364,8 @@ struct shmf_frame *shmf_arrow_import_stream(struct ArrowArrayStream *stream,
         stream_failed(stream, code, err);
         return NULL;
     }
-    if (read_batches(stream, &batches, &n, err) == SHMF_OK) {
-        struct shmfi_arrow_import import = {.schema = &schema, .batches = batches, .n_batches = n};
-        frame = import_all(&import, options, err);
-    }
+    if (read_batches(stream, &batches, &n, err) == SHMF_OK)
+        frame = shmfi_arrow_import_batches(&schema, batches, n, options, err);
     for (int64_t b = 0; b < n; b++)
         batches[b].release(&batches[b]);
     free(batches);

@@ -72,6 +72,12 @@ void shmfi_arrow_free_categories(struct shmfi_arrow_categories *categories, int6
 int shmfi_arrow_fill(const struct shmfi_arrow_import *import, int64_t field,
                      struct shmf_frame *frame, int64_t column, struct shmf_error *err);
 
+/* A frame of batches that have one schema. */
+struct shmf_frame *shmfi_arrow_import_batches(const struct ArrowSchema *schema,
+                                              const struct ArrowArray *batches, int64_t n,
+                                              const struct shmf_arrow_import_options *options,
+                                              struct shmf_error *err);
+
 /* ---- bitmaps ------------------------------------------------------------------------------ */
 
 int64_t shmfi_arrow_count_bits(const uint8_t *bitmap, int64_t first, int64_t n);

@@ -130,6 +130,23 @@ static void test_offsets_of_parents_and_children_add_up(void **state)
     shmf_frame_free(frame);
 }
 
+static void test_a_bitmap_without_a_null_is_no_bitmap(void **state)
+{
+    (void)state;
+    const uint8_t all[] = {0xFF};
+    const int32_t numbers[] = {3, 4, 5};
+    const void *buffers[] = {all, numbers};
+    struct ArrowSchema schema = made_schema("i", "number");
+    struct ArrowArray array = made_array(3, 0, 2, buffers);
+    struct shmf_column column;
+    struct shmf_frame *frame = shmf_arrow_import(&schema, &array, NULL, NULL);
+    assert_non_null(frame);
+    assert_int_equal(shmf_frame_column(frame, 0, &column), SHMF_OK);
+    assert_null(column.validity);
+    assert_string_equal(text_of(frame, 2, 0), "5");
+    shmf_frame_free(frame);
+}
+
 static void test_views_of_text_are_gathered(void **state)
 {
     (void)state;
@@ -370,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_slices_come_back_as_their_rows),
         cmocka_unit_test(test_labels_of_a_range_become_numbers_if_asked_for),
         cmocka_unit_test(test_offsets_of_parents_and_children_add_up),
+        cmocka_unit_test(test_a_bitmap_without_a_null_is_no_bitmap),
         cmocka_unit_test(test_views_of_text_are_gathered),
         cmocka_unit_test(test_dictionaries_that_differ_are_merged_and_their_nulls_are_nulls),
         cmocka_unit_test(test_an_index_dtype_grows_with_the_merged_categories),
