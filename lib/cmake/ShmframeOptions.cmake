@@ -1,6 +1,7 @@
 # What can be chosen when configuring, and the compiler flags that follow from it.
 option(SHMFRAME_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(SHMFRAME_BENCH "Build the benches with OpenMP, MPI and Boost (test/bench/run.sh)" OFF)
 option(SHMFRAME_INSTALL "Have install rules" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_WERROR "Treat warnings as errors" OFF)
 set(SHMFRAME_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
@@ -19,7 +20,8 @@ set(CMAKE_C_VISIBILITY_PRESET hidden)
 add_library(shmframe_flags INTERFACE)
 target_compile_definitions(shmframe_flags INTERFACE _GNU_SOURCE)
 target_compile_options(shmframe_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
+  -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2)
 # Header-only, for the hash indexes of labels; Debian's package is libxxhash-dev.
 find_path(SHMFRAME_XXHASH xxhash.h REQUIRED)

@@ -58,7 +58,7 @@ static int nameless_file(void)
     int fd = shmfi_sys.open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
-    uint64_t id;
+    uint64_t id = 0; /* which compilers do not see written */
     if (shmfi_random_id(&id, NULL))
         return -1;
     char name[32];
