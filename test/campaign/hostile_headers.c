@@ -63,11 +63,9 @@ static void tell_changes(void)
     fprintf(stderr, "seed %" PRIu64 ", header %" PRIu64 ", %s:\n", run.seed, run.tried,
             golden_names[current - segments]);
     for (unsigned i = 0; i < mutator->n_changes; i++) {
-        uint64_t value = 0;
         const struct change *change = &mutator->changes[i];
-        memcpy(&value, mutator->bytes + change->at, change->size);
-        fprintf(stderr, "  %u bytes at %zu: 0x%" PRIx64 " -> 0x%" PRIx64 "\n", change->size,
-                change->at, change->old, value);
+        fprintf(stderr, "  %s: 0x%" PRIx64 " -> 0x%" PRIx64 "\n", change->place->name, change->old,
+                get_place(mutator->bytes, change->place));
     }
 }
 
@@ -187,12 +185,9 @@ static void try_values(struct mutator *mutator, size_t place, size_t behind)
         try_header();
         for (size_t other = behind; other < mutator->n_tables; other++)
             for (size_t w = 0; w < mutator->n_values[other]; w++) {
-                unsigned before = mutator->n_changes;
                 change_place(mutator, &mutator->places[other], mutator->values[other][w]);
                 try_header();
-                const struct change *change = &mutator->changes[--mutator->n_changes];
-                memcpy(mutator->bytes + change->at, &change->old, change->size);
-                mutator->n_changes = before;
+                undo_change(mutator);
             }
         undo_changes(mutator);
         tell_now_and_then();

@@ -40,16 +40,20 @@ void change_place(struct mutator *mutator, const struct place *place, uint64_t v
     if (mutator->n_changes == MAX_CHANGES)
         return;
     mutator->changes[mutator->n_changes++] =
-        (struct change){place->at, get_place(mutator->bytes, place), place->size};
+        (struct change){place, get_place(mutator->bytes, place)};
     put_place(mutator->bytes, place, value);
+}
+
+void undo_change(struct mutator *mutator)
+{
+    const struct change *change = &mutator->changes[--mutator->n_changes];
+    put_place(mutator->bytes, change->place, change->old);
 }
 
 void undo_changes(struct mutator *mutator)
 {
-    while (mutator->n_changes > 0) {
-        const struct change *change = &mutator->changes[--mutator->n_changes];
-        memcpy(mutator->bytes + change->at, &change->old, change->size);
-    }
+    while (mutator->n_changes > 0)
+        undo_change(mutator);
 }
 
 static void change_one(struct mutator *m, size_t n)

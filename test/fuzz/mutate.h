@@ -11,9 +11,8 @@
 enum { MAX_CHANGES = 8 };
 
 struct change {
-    size_t at;
+    const struct place *place;
     uint64_t old;
-    unsigned size;
 };
 
 struct mutator {
@@ -42,6 +41,8 @@ void change_place(struct mutator *mutator, const struct place *place, uint64_t v
 /* One to five changes at random, most of them single ones, in the first `n` places. */
 void mutate(struct mutator *mutator, size_t n);
 
+/* The last one; all of them. */
+void undo_change(struct mutator *mutator);
 void undo_changes(struct mutator *mutator);
 
 #endif

@@ -16,8 +16,11 @@ struct room {
 
 static bool is_zero(const void *bytes, size_t size)
 {
-    static const char zero[128];
-    return memcmp(bytes, zero, size) == 0;
+    const unsigned char *at = bytes;
+    unsigned char any = 0;
+    for (size_t i = 0; i < size; i++)
+        any |= at[i];
+    return any == 0;
 }
 
 static bool between(uint64_t value, uint64_t least, uint64_t most)
