@@ -23,19 +23,37 @@ static struct totals count(const struct shmf_frame *frame)
     return totals;
 }
 
-/* How far the arrays are filled. */
+/* How far the arrays are filled. Labels and metadata lie in the segment, which others may be
+ * writing: they are read twice, so what was counted is the bound, whatever there is now. */
 struct cursor {
     char *label;
+    const char *labels_end; /* that leaves room for the NULs behind the labels that follow */
     struct shmf_text *value;
     struct shmf_pair *pair;
+    const struct shmf_pair *pairs_end;
 };
 
-static int64_t copy_pairs(const struct shmf_frame *frame, int64_t column, struct shmf_pair **to)
+static int64_t copy_pairs(const struct shmf_frame *frame, int64_t column, struct cursor *cursor)
 {
-    int64_t n = shmf_frame_n_metadata(frame, column), i = 0;
-    for (; i < n && shmf_frame_metadata_at(frame, column, i, *to) == SHMF_OK; i++)
-        ++*to;
+    int64_t i = 0;
+    while (cursor->pair < cursor->pairs_end &&
+           shmf_frame_metadata_at(frame, column, i, cursor->pair) == SHMF_OK) {
+        cursor->pair++;
+        i++;
+    }
     return i;
+}
+
+static void copy_label(struct shmf_text label, struct cursor *cursor)
+{
+    size_t room = (size_t)(cursor->labels_end - cursor->label), size = (size_t)label.size;
+    if (size > room)
+        size = room;
+    if (size > 0)
+        memcpy(cursor->label, label.data, size);
+    cursor->label += size;
+    *cursor->label++ = '\0';
+    cursor->labels_end++;
 }
 
 static void describe(const struct shmf_frame *frame, int64_t column, struct shmfi_spec *made,
@@ -45,19 +63,15 @@ static void describe(const struct shmf_frame *frame, int64_t column, struct shmf
     struct shmf_text label = shmf_frame_column_label(frame, column);
     shmf_frame_type(frame, column, &details->type);
     made->columns[column] = (struct shmf_column_spec){cursor->label, details->type.dtype, 0};
-    if (label.size > 0)
-        memcpy(cursor->label, label.data, (size_t)label.size);
-    cursor->label += label.size;
-    *cursor->label++ = '\0';
+    copy_label(label, cursor);
     details->values = cursor->value;
     details->n_values = shmf_frame_n_categories(frame, column);
     for (int64_t i = 0; i < details->n_values; i++)
         *cursor->value++ = shmf_frame_category(frame, column, i);
     details->metadata = cursor->pair;
-    details->n_metadata = copy_pairs(frame, column, &cursor->pair);
+    details->n_metadata = copy_pairs(frame, column, cursor);
 }
 
-/* The frame is our own, or was opened: nobody changes its tables while they are read twice. */
 int shmfi_spec_of(const struct shmf_frame *frame, struct shmfi_spec *made, struct shmf_error *err)
 {
     struct totals totals = count(frame);
@@ -73,14 +87,15 @@ int shmfi_spec_of(const struct shmf_frame *frame, struct shmfi_spec *made, struc
         shmfi_spec_free(made);
         return shmfi_error(err, SHMF_E_NOMEM, "description of %zu columns", n);
     }
-    struct cursor cursor = {made->labels, made->values, made->pairs};
+    struct cursor cursor = {made->labels, made->labels + totals.label_bytes - n, made->values,
+                            made->pairs, made->pairs + totals.pairs};
     made->spec = (struct shmf_frame_spec){
         .n_columns = (int64_t)n,
         .columns = made->columns,
         .details = made->details,
         .metadata = made->pairs,
     };
-    made->spec.n_metadata = copy_pairs(frame, -1, &cursor.pair);
+    made->spec.n_metadata = copy_pairs(frame, -1, &cursor);
     for (size_t c = 0; c < n; c++)
         describe(frame, (int64_t)c, made, &cursor);
     return SHMF_OK;

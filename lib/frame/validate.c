@@ -99,10 +99,11 @@ static int check_index(const struct shmfi_labels *labels, const struct shmfi_ind
     }
     for (uint64_t s = 0; s < index->capacity; s++) {
         const struct shmf_format_slot *slot = &index->slots[s];
-        taken += slot->first != 0;
-        if (slot->first ? slot->first > labels->n || counts[slot->first - 1] != slot->count ||
-                              (labels->numbers && slot->begin)
-                        : slot->tag || slot->count || slot->begin)
+        uint64_t bearer = __atomic_load_n(&slot->first, __ATOMIC_RELAXED); /* once: it may change */
+        taken += bearer != 0;
+        if (bearer ? bearer > labels->n || counts[bearer - 1] != slot->count ||
+                         (labels->numbers && slot->begin)
+                   : slot->tag || slot->count || slot->begin)
             return shmfi_error(err, SHMF_E_CORRUPT, "%s_index: slot %" PRIu64, what, s);
     }
     if (taken != distinct)

@@ -21,10 +21,12 @@ static int complain(const struct subject *subject, uint64_t row, const char *pro
                        subject->name, subject->position, row, problem);
 }
 
+/* One load, as everywhere: what is checked is what is used. */
 static int64_t offset_at(const struct shmfi_strings *strings, uint64_t position)
 {
-    return strings->wide ? ((const int64_t *)strings->offsets)[position]
-                         : ((const int32_t *)strings->offsets)[position];
+    if (strings->wide)
+        return __atomic_load_n((const int64_t *)strings->offsets + position, __ATOMIC_RELAXED);
+    return __atomic_load_n((const int32_t *)strings->offsets + position, __ATOMIC_RELAXED);
 }
 
 /* Then every text is UTF-8, wherever it begins and ends. */

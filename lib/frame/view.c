@@ -22,12 +22,14 @@ struct part {
 
 /* ---- descriptors -------------------------------------------------------------------------- */
 
+/* The first byte is counted twice: where somebody writes it meanwhile, the count is still one. */
 static uint64_t count_nulls(const struct shmf_frame *view, const struct shmf_format_column *column)
 {
     int64_t n = (int64_t)view->header.n_rows, shift = view->bit_shift;
     const uint8_t *bitmap = view->base + column->validity_offset;
     int64_t valid = shmfi_bitmap_count(bitmap, n + shift) - shmfi_bitmap_count(bitmap, shift);
-    return (uint64_t)(n - valid);
+    int64_t nulls = n - valid;
+    return nulls < 0 ? 0 : nulls > n ? (uint64_t)n : (uint64_t)nulls;
 }
 
 /* The bits of the first row lie `skipped` bits behind the offsets that are there, its values
