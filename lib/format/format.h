@@ -70,7 +70,7 @@ struct shmfi_piece {
     int64_t size;
 };
 
-/* Begins to read; no pairs where `size` is 0. False: the number of pairs is none. */
+/* Begins to read; no pairs where `size` is 0. False: the number of pairs is none, or more than fit. */
 bool shmfi_metadata_begin(struct shmfi_metadata *metadata, const void *bytes, uint64_t size);
 
 /* The next pair, if `pairs` > 0. False: it reaches behind the end. */

@@ -31,6 +31,8 @@ bool shmfi_metadata_begin(struct shmfi_metadata *metadata, const void *bytes, ui
     *metadata = (struct shmfi_metadata){.at = bytes, .left = size};
     if (size > 0 && !read_int32(metadata, &pairs))
         return false;
+    if ((uint64_t)pairs > metadata->left / (2 * sizeof pairs)) /* nobody need make room for them */
+        return false;
     metadata->pairs = pairs;
     return true;
 }
