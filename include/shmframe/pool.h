@@ -84,8 +84,9 @@ SHMF_API int shmf_pool_close(struct shmf_pool *pool);
 SHMF_API int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *err);
 
 /* Ends the pool: running tasks are killed, processes are gone when it returns. Iterators and
- * results stay valid objects: iterators end with SHMF_E_CLOSED, results stay readable. Threads that
- * wait in a call on the pool come back with SHMF_E_CLOSED; none may begin a new one. */
+ * results stay valid objects: iterators end with SHMF_E_CLOSED, results stay readable. Calls on
+ * the pool that other threads are in, even if only just, come back with SHMF_E_CLOSED before it
+ * returns; none may begin afterwards. Calls on iterators and futures may begin at any time. */
 SHMF_API void shmf_pool_free(struct shmf_pool *pool);
 
 SHMF_API int shmf_pool_workers(const struct shmf_pool *pool); /* that are wanted; 0 when inline */

@@ -16,6 +16,45 @@ void shmfi_pool_step_in(struct shmf_pool *pool)
         pthread_cond_broadcast(&pool->harvested);
 }
 
+void shmfi_pool_enter(struct shmf_pool *pool)
+{
+    atomic_fetch_add_explicit(&pool->entered, 1, memory_order_relaxed);
+}
+
+/* Release: what was done inside is over for whoever sees the count fall. */
+void shmfi_pool_leave(struct shmf_pool *pool)
+{
+    atomic_fetch_sub_explicit(&pool->entered, 1, memory_order_release);
+}
+
+void shmfi_pool_unlock(struct shmf_pool *pool)
+{
+    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_leave(pool);
+}
+
+int shmfi_pool_lock(struct shmf_pool *pool, struct shmf_error *err)
+{
+    shmfi_pool_enter(pool);
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->freeing)
+        return SHMF_OK;
+    shmfi_pool_unlock(pool);
+    return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
+}
+
+struct shmf_pool *shmfi_pool_lock_of(struct shmf_pool **word)
+{
+    struct shmf_pool *pool = shmfi_desk_enter(word);
+    if (!pool)
+        return NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (*word)
+        return pool;
+    shmfi_pool_unlock(pool);
+    return NULL;
+}
+
 int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err)
 {
     if (!pool)

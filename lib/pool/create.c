@@ -22,6 +22,7 @@
 #define START_MS 60000
 #define STOP_MS  10000
 #define LOOK_MS  200
+#define LEAVE_MS 1
 
 /* ---- parts -------------------------------------------------------------------------------- */
 
@@ -286,5 +287,8 @@ void shmf_pool_free(struct shmf_pool *pool)
     if (!pool->is_inline)
         stop(pool);
     pthread_mutex_unlock(&pool->lock);
+    /* Calls that waited for the lock find the pool closed, and leave. */
+    while (atomic_load_explicit(&pool->entered, memory_order_acquire))
+        shmfi_sys.poll(NULL, 0, LEAVE_MS);
     free_parts(pool);
 }

@@ -84,6 +84,23 @@ void shmfi_desk_close(struct shmf_pool *pool)
     pthread_mutex_unlock(&lock);
 }
 
+struct shmf_pool *shmfi_desk_enter(struct shmf_pool **word)
+{
+    pthread_mutex_lock(&lock);
+    struct shmf_pool *pool = *word;
+    if (pool)
+        shmfi_pool_enter(pool);
+    pthread_mutex_unlock(&lock);
+    return pool;
+}
+
+void shmfi_desk_detach(struct shmf_pool **word)
+{
+    pthread_mutex_lock(&lock);
+    *word = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
 void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context)
 {
     pthread_mutex_lock(&lock);

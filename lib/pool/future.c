@@ -209,8 +209,12 @@ struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
         shmfi_error(err, SHMF_E_NOMEM, "no memory for a future");
         return NULL;
     }
-    pthread_mutex_lock(&pool->lock);
-    int rc = start(future, err);
+    int rc = shmfi_pool_lock(pool, err);
+    if (rc) {
+        shmfi_sys.free(future);
+        return NULL;
+    }
+    rc = start(future, err);
     if (rc == 1)
         future->order.input = (struct shmf_task_input){0}; /* the caller's again */
     if (pool->freeing)
@@ -221,7 +225,7 @@ struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
             pool->futures->previous = future;
         pool->futures = future;
     }
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     if (rc < 0) {
         shmfi_sys.free(future);
         return NULL;
@@ -248,7 +252,7 @@ static void detach(struct shmf_future *future)
     else if (!future->done)
         shmfi_pool_abandon(future->pool, &future->sink);
     unlink_future(future);
-    future->pool = NULL;
+    shmfi_desk_detach(&future->pool);
 }
 
 void shmfi_futures_detach(struct shmf_pool *pool)
@@ -261,11 +265,10 @@ void shmf_future_free(struct shmf_future *future)
 {
     if (!future || future->epoch != shmfi_process_epoch())
         return;
-    struct shmf_pool *pool = future->pool;
+    struct shmf_pool *pool = shmfi_pool_lock_of(&future->pool);
     if (pool) {
-        pthread_mutex_lock(&pool->lock);
         detach(future);
-        pthread_mutex_unlock(&pool->lock);
+        shmfi_pool_unlock(pool);
     }
     shmf_result_free(future->result);
     shmfi_sys.free(future);

@@ -35,16 +35,15 @@ int shmf_future_done(struct shmf_future *future)
 {
     if (check(future, NULL))
         return 0;
-    struct shmf_pool *pool = future->pool;
+    struct shmf_pool *pool = shmfi_pool_lock_of(&future->pool); /* done_fn may be running elsewhere */
     if (!pool)
-        return future->done;
-    pthread_mutex_lock(&pool->lock); /* done_fn may be running in another thread */
+        return 1; /* what is not there now will not come */
     if (!future->done)
         shmfi_pool_advance(pool, NULL);
     if (!future->done && !pool->is_inline)
         shmfi_pool_read_control(pool); /* its worker may have died */
-    bool done = future->done;
-    pthread_mutex_unlock(&pool->lock);
+    bool done = future->done || pool->broken;
+    shmfi_pool_unlock(pool);
     return done;
 }
 
@@ -85,13 +84,12 @@ int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_err
     int rc = check(future, err);
     if (rc)
         return rc;
-    struct shmf_pool *pool = future->pool;
+    struct shmf_pool *pool = shmfi_pool_lock_of(&future->pool); /* done_fn may be running elsewhere */
     if (!pool)
         return future->done ? SHMF_OK
                             : shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
-    pthread_mutex_lock(&pool->lock); /* done_fn may be running in another thread */
     rc = future->done ? SHMF_OK : wait_locked(future, deadline_in(seconds), err);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return rc;
 }
 
@@ -145,9 +143,11 @@ int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_error *er
     int rc = shmfi_pool_check_usable(pool, err);
     if (rc)
         return rc;
-    pthread_mutex_lock(&pool->lock);
+    rc = shmfi_pool_lock(pool, err);
+    if (rc)
+        return rc;
     rc = join_locked(pool, deadline_in(seconds), err);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return rc;
 }
 
@@ -219,14 +219,13 @@ int shmf_future_cancel(struct shmf_future *future)
     int rc = check(future, NULL);
     if (rc)
         return rc;
-    struct shmf_pool *pool = future->pool;
+    struct shmf_pool *pool = shmfi_pool_lock_of(&future->pool);
     if (!pool)
         return future->done ? 1 : SHMF_E_CLOSED;
-    pthread_mutex_lock(&pool->lock);
     shmfi_pool_advance(pool, NULL);
     bool done = future->done;
     if (!done)
         cancel_locked(future);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return done;
 }

@@ -97,7 +97,8 @@ struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn fn,
         return NULL;
     if (shmfi_pool_check_function(pool, (uintptr_t)fn, err) || check_tasks(tasks, err) || check_options(pool, options, err))
         return NULL;
-    pthread_mutex_lock(&pool->lock);
+    if (shmfi_pool_lock(pool, err))
+        return NULL;
     struct shmf_iter *iter = make(pool, fn, tasks, options, err);
     if (iter) {
         iter->next = pool->iters;
@@ -105,6 +106,6 @@ struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn fn,
             pool->iters->previous = iter;
         pool->iters = iter;
     }
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return iter;
 }

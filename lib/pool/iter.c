@@ -185,14 +185,13 @@ int shmf_iter_next(struct shmf_iter *iter, struct shmf_result **result, struct s
     if (iter->epoch != shmfi_process_epoch())
         return shmfi_error(err, SHMF_E_WRONG_PROCESS,
                            "iter: it belongs to the process that this one was forked from");
-    if (!iter->pool) {
+    struct shmf_pool *pool = shmfi_pool_lock_of(&iter->pool);
+    if (!pool) {
         *result = take(iter);
         return *result ? 1 : shmfi_error(err, SHMF_E_CLOSED, "iter: its pool was freed");
     }
-    struct shmf_pool *pool = iter->pool;
-    pthread_mutex_lock(&pool->lock);
     int rc = pool->is_inline ? next_inline(iter, result, err) : next_locked(iter, result, err);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return rc;
 }
 
@@ -222,7 +221,7 @@ void shmfi_iter_detach(struct shmf_iter *iter)
     shmfi_progress_finish(&iter->progress);
     shmfi_pool_abandon(iter->pool, &iter->sink);
     unlink_iter(iter);
-    iter->pool = NULL;
+    shmfi_desk_detach(&iter->pool);
 }
 
 void shmfi_iter_destroy(struct shmf_iter *iter)
@@ -237,15 +236,14 @@ void shmf_iter_free(struct shmf_iter *iter)
 {
     if (!iter || iter->epoch != shmfi_process_epoch())
         return;
-    struct shmf_pool *pool = iter->pool;
+    struct shmf_pool *pool = shmfi_pool_lock_of(&iter->pool);
     if (!pool) {
         shmfi_iter_destroy(iter);
         return;
     }
-    pthread_mutex_lock(&pool->lock);
     shmfi_progress_finish(&iter->progress);
     shmfi_pool_abandon(iter->pool, &iter->sink);
     unlink_iter(iter);
     shmfi_iter_destroy(iter);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
 }

@@ -256,6 +256,7 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
         rc = check(tasks, options, results, result_size, err);
     if (rc)
         return rc;
+    shmfi_pool_enter(pool);
     struct shmf_error why = {0};
     struct map_call call = {
         .tasks = tasks,
@@ -281,5 +282,6 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
     shmfi_segment_unref(args);
     if (rc && err)
         *err = why;
+    shmfi_pool_leave(pool);
     return rc;
 }

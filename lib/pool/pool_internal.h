@@ -68,6 +68,7 @@ struct shmf_pool {
     bool parked;      /* a thread is in poll for everybody */
     uint32_t away;    /* threads that let go of the lock in the middle of a call */
     bool freeing;     /* they are called back: the pool goes */
+    _Atomic uint32_t entered; /* threads that are inside a call; the pool goes when there is none */
     bool is_inline;
     _Atomic bool closed; /* no new work; changed once, read without the lock, as are ... */
     _Atomic int broken;  /* ... 0, or the status that every call reports, set after ... */
@@ -103,6 +104,8 @@ struct shmf_pool {
     struct shmf_future *futures;             /* all */
     struct shmf_future *backlog, **backlog_end; /* those that wait for a slot, oldest first */
     int epoll; /* of shmf_pool_fd, -1: nobody asked */
+    uint64_t quiet_since;   /* ns: when shmf_pool_progress last saw a result, or rescanned */
+    uint64_t blocked_since; /* ns: when it first saw that the caller blocks progress; 0: he does not */
     struct shmf_pool_stats stats; /* what the application counts of it */
 
     /* the desk's */
@@ -123,6 +126,18 @@ int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err
 
 /* Can workers call the function, the caller's argument `fn`? SHMF_E_INVAL. */
 int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err);
+
+/* Every call on a pool holds its lock between these two, and is counted from before it waits for it,
+ * so that shmf_pool_free lets it come to its end. SHMF_E_CLOSED, not locked: the pool goes. */
+int shmfi_pool_lock(struct shmf_pool *pool, struct shmf_error *err);
+void shmfi_pool_unlock(struct shmf_pool *pool);
+
+/* The same by way of an iterator's or a future's word; NULL: it has no pool any more. */
+struct shmf_pool *shmfi_pool_lock_of(struct shmf_pool **pool);
+
+/* A call that locks the pool now and then. */
+void shmfi_pool_enter(struct shmf_pool *pool);
+void shmfi_pool_leave(struct shmf_pool *pool);
 
 /* Lets go of pool.lock in the middle of a call, and takes it again. The pool may have come to its
  * end meanwhile (pool.freeing): the call must end too. */
@@ -207,8 +222,15 @@ bool shmfi_pool_has_news(void *pool);
 int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int *wait_ms,
                      struct shmf_error *err);
 
-/* Where workers wait for memory, lets the one go on whose task is the oldest. */
-void shmfi_pool_share_memory(struct shmf_pool *pool);
+/* Where workers wait for memory, lets the one go on whose task is the oldest. True: that one waits
+ * for what only the caller can give back. */
+bool shmfi_pool_share_memory(struct shmf_pool *pool);
+
+/* The failure that goes with it. */
+int shmfi_pool_error_blocked(struct shmf_pool *pool, struct shmf_error *err);
+
+/* Mends what a wake-up that was lost left undone. */
+void shmfi_pool_rescan(struct shmf_pool *pool);
 
 /* ---- future.c ----------------------------------------------------------------------------- */
 
@@ -227,6 +249,12 @@ void shmfi_iter_detach(struct shmf_iter *iter);
 
 void shmfi_desk_open(struct shmf_pool *pool);
 void shmfi_desk_close(struct shmf_pool *pool);
+
+/* The word in which an iterator or a future keeps its pool is read with pool.lock or the desk's held,
+ * and written with both: so it can be followed, and the pool entered, while the pool goes. */
+struct shmf_pool *shmfi_desk_enter(struct shmf_pool **word);
+void shmfi_desk_detach(struct shmf_pool **word);
+
 void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context);
 
 /* Regions of living workers, and the lender under which they are adopted. */

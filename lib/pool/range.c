@@ -183,10 +183,12 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         .n_handles = options->n_handles,
         .err = err,
     };
-    pthread_mutex_lock(&pool->lock);
+    rc = shmfi_pool_lock(pool, err);
+    if (rc)
+        return rc;
     rc = run(&call, options->caller_too != 0, err);
     if (rc)
         shmfi_pool_abandon(pool, &call.sink);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return rc ? rc : call.status;
 }

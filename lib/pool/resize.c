@@ -57,9 +57,11 @@ int64_t shmf_pool_trim(struct shmf_pool *pool, struct shmf_error *err)
         return rc;
     if (pool->is_inline)
         return (int64_t)shmf_memory_trim(0);
-    pthread_mutex_lock(&pool->lock);
+    rc = shmfi_pool_lock(pool, err);
+    if (rc)
+        return rc;
     int64_t bytes = trim_locked(pool, err);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return bytes;
 }
 
@@ -106,8 +108,10 @@ int shmf_pool_resize(struct shmf_pool *pool, int workers, struct shmf_error *err
     if (workers < 1 || (uint32_t)workers > pool->max_workers)
         return shmfi_error(err, SHMF_E_INVAL, "workers: %d is not in 1..%u, the pool's max_workers",
                            workers, pool->max_workers);
-    pthread_mutex_lock(&pool->lock);
+    rc = shmfi_pool_lock(pool, err);
+    if (rc)
+        return rc;
     rc = resize_locked(pool, (uint32_t)workers, err);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return rc;
 }

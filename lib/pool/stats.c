@@ -58,10 +58,12 @@ int shmf_pool_get_worker_stats(struct shmf_pool *pool, int worker, struct shmf_w
         return rc;
     if (worker < 0 || (uint32_t)worker >= pool->max_workers)
         return SHMF_E_RANGE;
-    pthread_mutex_lock(&pool->lock);
+    rc = shmfi_pool_lock(pool, NULL);
+    if (rc)
+        return rc;
     shmfi_pool_read_control(pool);
     fill_worker(pool, (uint32_t)worker, stats);
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return SHMF_OK;
 }
 
@@ -70,7 +72,9 @@ int shmf_pool_get_stats(struct shmf_pool *pool, struct shmf_pool_stats *stats)
     int rc = check(pool, stats);
     if (rc)
         return rc;
-    pthread_mutex_lock(&pool->lock);
+    rc = shmfi_pool_lock(pool, NULL);
+    if (rc)
+        return rc;
     *stats = pool->stats;
     stats->bytes_budget = pool->budget;
     for (uint32_t w = 0; w < pool->max_workers; w++) {
@@ -87,6 +91,6 @@ int shmf_pool_get_stats(struct shmf_pool *pool, struct shmf_pool_stats *stats)
         stats->working_ns += one.working_ns;
         stats->waiting_ns += one.waiting_ns;
     }
-    pthread_mutex_unlock(&pool->lock);
+    shmfi_pool_unlock(pool);
     return SHMF_OK;
 }

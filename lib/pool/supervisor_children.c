@@ -12,6 +12,7 @@
 
 #define FIRST_DELAY_NS 1000000u
 #define MANY_KILLS 16 /* in a row, before anything was done: not by chance */
+#define LONG_LIFE_NS 1000000000u /* without work: it could start */
 #define LAST_DELAY_NS 1000000000u
 #define MUTE_NS 500000000u /* so long in a row no message could be sent */
 
@@ -128,6 +129,7 @@ static void spawn(struct shmfi_supervisor *self, uint32_t worker)
         return;
     }
     child->pid = pid;
+    child->born = shmfi_now();
     child->done = done_of(self, worker);
     report_pid(self, worker);
 }
@@ -223,6 +225,8 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
     struct shmfi_child *child = &self->children[worker];
     bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     bool barren = done_of(self, worker) == child->done && !(child->dismissed && status == 0);
+    if (from_outside && shmfi_now() - child->born > LONG_LIFE_NS)
+        barren = false;
     child->barren = barren ? child->barren + 1 : 0;
     if (child->barren > (from_outside ? MANY_KILLS : 0))
         put_off(child);

@@ -8,6 +8,7 @@ struct shmfi_child {
     pid_t pid;         /* 0: none */
     uint32_t incarnation;
     uint64_t done;     /* records in its ring when it was born */
+    uint64_t born;     /* ns */
     uint64_t next;     /* not to be forked before that time */
     uint64_t delay;
     int barren;        /* times in a row that it died before it had done anything */

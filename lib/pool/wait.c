@@ -106,7 +106,7 @@ static void look_for_lost(struct shmf_pool *pool)
  * author died or was stopped between two instructions) or the hint on the board is wrong: queue
  * these tasks again and wake. A worker may also wait for a region that its socket had no room
  * for. */
-static void rescan(struct shmf_pool *pool)
+void shmfi_pool_rescan(struct shmf_pool *pool)
 {
     look_for_lost(pool);
     shmfi_pool_resend_regions(pool);
@@ -197,9 +197,18 @@ static bool blocked_by_caller(struct shmf_pool *pool, const struct shmfi_sink *s
     return blocked;
 }
 
-void shmfi_pool_share_memory(struct shmf_pool *pool)
+bool shmfi_pool_share_memory(struct shmf_pool *pool)
 {
-    blocked_by_caller(pool, NULL);
+    return blocked_by_caller(pool, NULL);
+}
+
+int shmfi_pool_error_blocked(struct shmf_pool *pool, struct shmf_error *err)
+{
+    return shmfi_error(err, SHMF_E_NOSPC,
+                       "the budget of %llu bytes is held by results that the caller has not freed "
+                       "(%llu bytes)",
+                       (unsigned long long)pool->board.budget,
+                       (unsigned long long)shmfi_desk_caller_bytes(pool));
 }
 
 int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int *wait_ms,
@@ -214,14 +223,10 @@ int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int 
         return SHMF_OK;
     shmfi_pool_read_control(pool);
     if (*wait_ms >= LAST_WAIT_MS)
-        rescan(pool);
+        shmfi_pool_rescan(pool);
     else
         *wait_ms *= 2;
     if (!blocked || !blocked_by_caller(pool, sink))
         return SHMF_OK;
-    return shmfi_error(err, SHMF_E_NOSPC,
-                       "the budget of %llu bytes is held by results that the caller has not freed "
-                       "(%llu bytes)",
-                       (unsigned long long)pool->board.budget,
-                       (unsigned long long)shmfi_desk_caller_bytes(pool));
+    return shmfi_pool_error_blocked(pool, err);
 }
