@@ -40,7 +40,7 @@ static int copy_columns(struct shmf_frame *frame, struct shmf_error *err)
         !shmfi_mul(h->n_dictionaries, sizeof(struct shmf_format_dictionary), &dictionaries) ||
         !shmfi_add(columns, dictionaries, &size))
         return shmfi_error(err, SHMF_E_TOOBIG, "column table");
-    frame->copied = shmfi_sys.malloc(size ? size : 1);
+    frame->copied = shmfi_private_new(size);
     if (!frame->copied)
         return shmfi_error(err, SHMF_E_NOMEM, "column table of %llu bytes",
                            (unsigned long long)size);
@@ -99,8 +99,10 @@ struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct shmf_error 
         shmfi_error(err, SHMF_E_INVAL, "handle: does not name a frame (kind %u)", handle.kind);
         return NULL;
     }
-    if (shmfi_segment_open(&handle, &segment, err) ||
-        shmfi_frame_from_segment(segment, false, &frame, err))
+    if (shmfi_segment_open(&handle, &segment, err))
+        return NULL;
+    bool trusted = handle.access == SHMF_READ_ONLY && shmfi_segment_is_trusted(segment);
+    if (shmfi_frame_from_segment(segment, trusted, &frame, err))
         return NULL;
     frame->writable = frame->writable && handle.access != SHMF_READ_ONLY;
     return frame;
@@ -111,7 +113,7 @@ void shmf_frame_free(struct shmf_frame *frame)
     if (!frame)
         return;
     shmfi_segment_unref(frame->segment);
-    shmfi_sys.free(frame->copied);
+    shmfi_private_free(frame->copied);
     shmfi_sys.free(frame);
 }
 

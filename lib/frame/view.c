@@ -150,7 +150,7 @@ static int allocate(struct shmf_frame *view, const struct part *part, struct shm
                    &dictionaries) ||
         !shmfi_add(columns, dictionaries, &size))
         return shmfi_error(err, SHMF_E_TOOBIG, "column table");
-    view->copied = shmfi_sys.malloc(size + 1);
+    view->copied = shmfi_private_new(size);
     if (!view->copied)
         return shmfi_error(err, SHMF_E_NOMEM, "column table of %llu bytes",
                            (unsigned long long)size);

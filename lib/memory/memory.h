@@ -60,6 +60,13 @@ int shmfi_segment_open(const struct shmf_handle *handle, struct shmfi_segment **
  * consumer held. Unknown or stale ones are ignored (they were meant for a dead predecessor). */
 void shmfi_segment_reclaim(uint64_t region_id, uint64_t offset, uint64_t generation);
 
+/* Is it memory of this process that no other can write, and no private view of another's? */
+bool shmfi_segment_is_trusted(const struct shmfi_segment *segment);
+
+/* Private memory of `size` bytes, aligned for anything; NULL: there is none. */
+void *shmfi_private_new(uint64_t size);
+void shmfi_private_free(void *memory);
+
 /* ---- regions of this process -------------------------------------------------------------- */
 
 uint64_t shmfi_region_id(const struct shmfi_region *region);

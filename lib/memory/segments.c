@@ -149,6 +149,15 @@ void shmfi_segment_unref(struct shmfi_segment *segment)
     shmfi_memory_leave(&after);
 }
 
+bool shmfi_segment_is_trusted(const struct shmfi_segment *segment)
+{
+    const struct shmfi_live *live = live_of((struct shmfi_segment *)(uintptr_t)segment);
+    shmfi_memory_enter();
+    bool own = segment->region->kind == SHMFI_REGION_OWN && !live->origin;
+    shmfi_memory_leave(NULL);
+    return own;
+}
+
 void shmfi_segment_reclaim(uint64_t region_id, uint64_t offset, uint64_t generation)
 {
     struct shmfi_after after = {0};

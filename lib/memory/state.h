@@ -173,4 +173,7 @@ uint64_t *shmfi_generation_word(const struct shmfi_region *region, uint64_t offs
  * too, which may have been empty of pages but not of descriptors and address space. */
 uint64_t shmfi_trim_locked(uint64_t keep, struct shmfi_after *after, size_t *dropped);
 
+/* private.c: gives back what it keeps. */
+void shmfi_private_trim(void);
+
 #endif

@@ -88,6 +88,7 @@ uint64_t shmfi_trim_locked(uint64_t keep, struct shmfi_after *after, size_t *dro
 uint64_t shmf_memory_trim(uint64_t keep_bytes)
 {
     struct shmfi_after after = {0};
+    shmfi_private_trim();
     shmfi_memory_enter();
     uint64_t bytes = shmfi_trim_locked(keep_bytes, &after, NULL);
     shmfi_memory_leave(&after);
@@ -183,6 +184,7 @@ static void forget_region(struct shmfi_node *node, void *table)
 
 void shmfi_memory_reset(void)
 {
+    shmfi_private_trim();
     shmfi_memory_enter();
     shmfi_table_each(&shmfi_memory.segments, forget_segment, &shmfi_memory.segments);
     shmfi_table_each(&shmfi_memory.regions, forget_region, &shmfi_memory.regions);

@@ -114,6 +114,22 @@ static void test_a_trusted_frame_uses_the_column_table_in_place(void **state)
     shmf_frame_free(frame);
 }
 
+static void test_what_nobody_else_can_write_is_opened_in_place(void **state)
+{
+    (void)state;
+    struct shmf_frame *frame = sample();
+    for (uint32_t access = SHMF_READ_ONLY; access <= SHMF_PRIVATE_COPY; access++) {
+        struct shmf_handle handle = shmf_frame_handle(frame);
+        handle.access = access;
+        struct shmf_frame *opened = shmf_frame_open(handle, NULL);
+        assert_non_null(opened);
+        assert_int_equal(opened->copied == NULL, access == SHMF_READ_ONLY);
+        assert_int_equal(shmf_frame_loc(opened, "r1"), 1);
+        shmf_frame_free(opened);
+    }
+    shmf_frame_free(frame);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------ */
 
 static void test_handles_of_something_else_or_of_nothing_are_refused(void **state)
@@ -257,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_a_copy_on_write_view_is_written_alone),
         cmocka_unit_test(test_a_private_copy_is_written_alone_and_can_be_handed_on),
         cmocka_unit_test(test_a_trusted_frame_uses_the_column_table_in_place),
+        cmocka_unit_test(test_what_nobody_else_can_write_is_opened_in_place),
         cmocka_unit_test(test_handles_of_something_else_or_of_nothing_are_refused),
         cmocka_unit_test(test_an_unfinished_frame_cannot_be_opened),
         cmocka_unit_test(test_specs_that_make_no_sense_are_refused_by_field),

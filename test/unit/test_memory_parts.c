@@ -1,5 +1,6 @@
 /* memory/: bitmaps and the hash table, against plain models. */
 #include "memory/bits.h"
+#include "memory/memory.h"
 #include "memory/table.h"
 
 #include <stdlib.h>
@@ -182,6 +183,34 @@ static void test_mixing_is_a_permutation_that_keeps_zero(void **state)
     assert_int_equal(all, UINT64_MAX);
 }
 
+static void test_large_private_memory_is_kept_for_the_next_that_needs_as_much(void **state)
+{
+    (void)state;
+    enum { SIZE = 500000 };
+    char *first = shmfi_private_new(SIZE), *second;
+    assert_non_null(first);
+    memset(first, 1, SIZE);
+    shmfi_private_free(first);
+    second = shmfi_private_new(SIZE - 1000);
+    assert_ptr_equal(second, first);
+    char *third = shmfi_private_new(SIZE); /* at the same time */
+    assert_non_null(third);
+    assert_ptr_not_equal(third, second);
+    memset(third, 2, SIZE);
+    assert_int_equal(second[SIZE - 1001], 1);
+    shmfi_private_free(second);
+    shmfi_private_free(third);
+    char *larger = shmfi_private_new(3 * SIZE), *small = shmfi_private_new(0);
+    assert_non_null(larger);
+    assert_non_null(small);
+    memset(larger, 3, 3 * SIZE);
+    shmfi_private_free(small);
+    shmfi_private_free(larger);
+    shmfi_private_free(NULL);
+    assert_null(shmfi_private_new(UINT64_MAX));
+    shmf_memory_trim(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_the_next_bit_is_found_or_the_end),
         cmocka_unit_test(test_the_table_finds_what_is_in_it),
         cmocka_unit_test(test_a_table_that_cannot_grow_is_slower_not_wrong),
+        cmocka_unit_test(test_large_private_memory_is_kept_for_the_next_that_needs_as_much),
         cmocka_unit_test(test_mixing_is_a_permutation_that_keeps_zero),
     };
     return cmocka_run_group_tests_name("memory.parts", tests, NULL, NULL);
