@@ -11,8 +11,8 @@
  * Consumers follow offsets and indexes unchecked: a frame that others wrote is exported after
  * shmf_frame_validate(frame, SHMF_VALIDATE_FULL, ...) only.
  *
- * How dtypes travel: as what they are; complex numbers as fixed-size lists of their two parts, with
- * the extension name "shmframe.complex64" or "shmframe.complex128". Metadata of frame and columns
+ * How dtypes travel: as what they are; complex numbers as fixed-size lists of their two parts,
+ * marked by the metadata key "shmframe.complex" of the field. Metadata of frame and columns
  * travel both ways. docs/arrow.md has the table. */
 #ifndef SHMFRAME_ARROW_H
 #define SHMFRAME_ARROW_H

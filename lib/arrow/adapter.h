@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 
-/* Metadata of fields: what marks the row labels, and the names of extension types. */
-#define SHMFI_ARROW_ROW_LABELS     "shmframe.row_labels"
-#define SHMFI_ARROW_EXTENSION      "ARROW:extension:name"
-#define SHMFI_ARROW_EXTENSION_DATA "ARROW:extension:metadata"
+/* Metadata of fields: what marks the row labels, and lists of two that are complex numbers. (No
+ * extension type: there are readers that refuse those whose names they do not know.) */
+#define SHMFI_ARROW_ROW_LABELS "shmframe.row_labels"
+#define SHMFI_ARROW_COMPLEX    "shmframe.complex"
 
 /* Records `code` and the message in `*err` (which may be NULL) and returns `code`. */
 int shmfi_arrow_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);

@@ -74,9 +74,8 @@ static int read_schema(struct shmfi_arrow_import *import, const char *labels,
 /* Pairs that say how something travelled are not the column's own. */
 static bool is_own(const struct shmfi_arrow_field *field, const struct shmf_pair *pair)
 {
-    bool extension = shmfi_arrow_text_is(pair->key, SHMFI_ARROW_EXTENSION) ||
-                     shmfi_arrow_text_is(pair->key, SHMFI_ARROW_EXTENSION_DATA);
-    return !field || field->type.layout != SHMFI_ARROW_PARTS || !extension;
+    return !field || field->type.layout != SHMFI_ARROW_PARTS ||
+           !shmfi_arrow_text_is(pair->key, SHMFI_ARROW_COMPLEX);
 }
 
 static int64_t read_pairs(const char *metadata, const struct shmfi_arrow_field *field,

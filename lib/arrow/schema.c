@@ -120,11 +120,11 @@ static void format_of(const struct shmf_type *type, char *to, size_t size)
 
 /* ---- fields ------------------------------------------------------------------------------- */
 
-/* The pairs of a column (-1: of the frame), and room for two more behind them; to be freed. */
+/* The pairs of a column (-1: of the frame), and room for one more behind them; to be freed. */
 static struct shmf_pair *pairs_of(const struct shmf_frame *frame, int64_t column, int64_t *n)
 {
     int64_t all = shmf_frame_n_metadata(frame, column);
-    struct shmf_pair *pairs = calloc((size_t)all + 2, sizeof *pairs);
+    struct shmf_pair *pairs = calloc((size_t)all + 1, sizeof *pairs);
     for (*n = 0; pairs && *n < all; ++*n)
         if (shmf_frame_metadata_at(frame, column, *n, &pairs[*n]))
             break;
@@ -181,12 +181,8 @@ static int make_field(const struct shmf_frame *frame, int64_t column, struct Arr
     format_of(&type, format, sizeof format);
     if (type.dtype == SHMF_DICTIONARY && type.ordered)
         node.flags |= ARROW_FLAG_DICTIONARY_ORDERED;
-    if (is_complex(type.dtype)) {
-        pairs[node.n_pairs++] =
-            pair_of(SHMFI_ARROW_EXTENSION,
-                    type.dtype == SHMF_COMPLEX64 ? "shmframe.complex64" : "shmframe.complex128");
-        pairs[node.n_pairs++] = pair_of(SHMFI_ARROW_EXTENSION_DATA, "");
-    }
+    if (is_complex(type.dtype))
+        pairs[node.n_pairs++] = pair_of(SHMFI_ARROW_COMPLEX, shmf_dtype_name(type.dtype));
     node.pairs = pairs;
     rc = make_node(&node, schema);
     free(pairs);

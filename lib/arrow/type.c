@@ -113,9 +113,9 @@ static bool parse_sized(const char *format, struct shmfi_arrow_type *type)
 static bool parse_complex(const struct ArrowSchema *field, struct shmfi_arrow_type *type)
 {
     const char *part = field->n_children == 1 ? field->children[0]->format : "";
-    struct shmf_text name = shmfi_arrow_metadata(field->metadata, SHMFI_ARROW_EXTENSION);
-    bool narrow = shmfi_arrow_text_is(name, "shmframe.complex64") && strcmp(part, "f") == 0;
-    bool wide = shmfi_arrow_text_is(name, "shmframe.complex128") && strcmp(part, "g") == 0;
+    struct shmf_text mark = shmfi_arrow_metadata(field->metadata, SHMFI_ARROW_COMPLEX);
+    bool narrow = shmfi_arrow_text_is(mark, "complex64") && strcmp(part, "f") == 0;
+    bool wide = shmfi_arrow_text_is(mark, "complex128") && strcmp(part, "g") == 0;
     if (strcmp(field->format, "+w:2") != 0 || (!narrow && !wide))
         return false;
     type->type.dtype = wide ? SHMF_COMPLEX128 : SHMF_COMPLEX64;
