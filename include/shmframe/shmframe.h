@@ -21,6 +21,7 @@
 #include <shmframe/pool.h>
 #include <shmframe/progress.h>
 #include <shmframe/result.h>
+#include <shmframe/share.h>
 #include <shmframe/task.h>
 
 #endif

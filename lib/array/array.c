@@ -20,13 +20,14 @@ static void resolve(struct shmf_array *array, void *base)
         array->size *= header->shape[d];
 }
 
-int shmfi_array_from_memory(void *memory, uint64_t size, struct shmf_array **array,
-                            struct shmf_error *err)
+/* An array over `memory`, whose header is read at `header`. */
+static int make(void *memory, const void *header, uint64_t size, struct shmf_array **array,
+                struct shmf_error *err)
 {
     struct shmf_array *made = shmfi_sys.calloc(1, sizeof *made);
     if (!made)
         return shmfi_error(err, SHMF_E_NOMEM, "array object");
-    int rc = shmfi_format_read_array(memory, size, &made->header, err);
+    int rc = shmfi_format_read_array(header, size, &made->header, err);
     if (rc) {
         shmfi_sys.free(made);
         return rc;
@@ -36,11 +37,17 @@ int shmfi_array_from_memory(void *memory, uint64_t size, struct shmf_array **arr
     return SHMF_OK;
 }
 
-int shmfi_array_from_segment(struct shmfi_segment *segment, bool trusted, struct shmf_array **array,
-                             struct shmf_error *err)
+int shmfi_array_from_memory(void *memory, uint64_t size, struct shmf_array **array,
+                            struct shmf_error *err)
 {
-    (void)trusted;
-    int rc = shmfi_array_from_memory(segment->base, segment->length, array, err);
+    return make(memory, memory, size, array, err);
+}
+
+/* Takes the reference, on failure too. */
+static int make_of_segment(struct shmfi_segment *segment, const void *header,
+                           struct shmf_array **array, struct shmf_error *err)
+{
+    int rc = make(segment->base, header, segment->length, array, err);
     if (rc) {
         shmfi_segment_unref(segment);
         return rc;
@@ -48,6 +55,25 @@ int shmfi_array_from_segment(struct shmfi_segment *segment, bool trusted, struct
     (*array)->segment = segment;
     (*array)->writable = segment->writable;
     return SHMF_OK;
+}
+
+int shmfi_array_from_segment(struct shmfi_segment *segment, bool trusted, struct shmf_array **array,
+                             struct shmf_error *err)
+{
+    (void)trusted;
+    return make_of_segment(segment, segment->base, array, err);
+}
+
+int shmfi_array_from_attached(struct shmfi_segment *segment, struct shmf_array **array,
+                              struct shmf_error *err)
+{
+    struct shmf_format_array header;
+    int rc = shmfi_segment_read(segment, 0, &header, sizeof header, err);
+    if (rc) {
+        shmfi_segment_unref(segment);
+        return rc;
+    }
+    return make_of_segment(segment, &header, array, err);
 }
 
 struct shmf_array *shmf_array_open(struct shmf_handle handle, struct shmf_error *err)

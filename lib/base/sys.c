@@ -42,6 +42,11 @@ static long sys_futex(_Atomic uint32_t *word, int operation, uint32_t value, con
     return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
 }
 
+static int sys_renameat2(int from, const char *old, int to, const char *path, unsigned flags)
+{
+    return (int)syscall(SYS_renameat2, from, old, to, path, flags);
+}
+
 static int sys_prctl(int option, unsigned long argument)
 {
     return prctl(option, argument, 0UL, 0UL, 0UL);
@@ -106,12 +111,17 @@ struct shmfi_sys shmfi_sys = {
     .close = close,
     .fcntl = sys_fcntl,
     .fstat = sys_fstat,
+    .pread = pread,
     .getrlimit = sys_getrlimit,
     .getrandom = getrandom,
     .sysinfo = sysinfo,
     .socketpair = socketpair,
     .sendmsg = sendmsg,
     .recvmsg = recvmsg,
+    .linkat = linkat,
+    .renameat2 = sys_renameat2,
+    .unlink = unlink,
+    .fchmod = fchmod,
     .futex = sys_futex,
     .sched_yield = sched_yield,
     .eventfd = sys_eventfd,

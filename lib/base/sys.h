@@ -34,6 +34,7 @@ struct shmfi_sys {
     int (*close)(int fd);
     int (*fcntl)(int fd, int command, long argument);
     int (*fstat)(int fd, struct stat *status);
+    ssize_t (*pread)(int fd, void *to, size_t size, off_t offset);
     int (*getrlimit)(int resource, struct rlimit *limit);
     ssize_t (*getrandom)(void *buffer, size_t size, unsigned flags);
     int (*sysinfo)(struct sysinfo *info);
@@ -41,6 +42,11 @@ struct shmfi_sys {
     int (*socketpair)(int domain, int type, int protocol, int fds[2]);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    /* share/ */
+    int (*linkat)(int from, const char *old, int to, const char *path, int flags);
+    int (*renameat2)(int from, const char *old, int to, const char *path, unsigned flags);
+    int (*unlink)(const char *path);
+    int (*fchmod)(int fd, mode_t mode);
     /* board/ */
     long (*futex)(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout);
     int (*sched_yield)(void);

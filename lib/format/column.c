@@ -236,7 +236,14 @@ static int check_row_labels(const struct shmf_format_frame *header, struct shmfi
 int shmfi_format_read_columns(const void *segment, const struct shmf_format_frame *header,
                               struct shmf_format_column *columns, struct shmf_error *err)
 {
-    const unsigned char *from = (const unsigned char *)segment + header->columns_offset;
+    return shmfi_format_read_column_table((const unsigned char *)segment + header->columns_offset,
+                                          header, columns, err);
+}
+
+int shmfi_format_read_column_table(const void *table, const struct shmf_format_frame *header,
+                                   struct shmf_format_column *columns, struct shmf_error *err)
+{
+    const unsigned char *from = table;
     struct shmfi_span span = {header->body_offset, header->body_offset + header->body_size};
     uint64_t expected = 0;
     for (uint64_t c = 0; c < header->n_columns; c++, from += header->column_size) {

@@ -32,7 +32,15 @@ int shmfi_format_read_dictionaries(const void *segment, const struct shmf_format
                                    struct shmf_format_dictionary *dictionaries,
                                    struct shmf_error *err)
 {
-    const unsigned char *from = (const unsigned char *)segment + header->dictionaries_offset;
+    return shmfi_format_read_dictionary_table(
+        (const unsigned char *)segment + header->dictionaries_offset, header, dictionaries, err);
+}
+
+int shmfi_format_read_dictionary_table(const void *table, const struct shmf_format_frame *header,
+                                       struct shmf_format_dictionary *dictionaries,
+                                       struct shmf_error *err)
+{
+    const unsigned char *from = table;
     uint64_t end = header->header.header_size;
     for (uint64_t d = 0; d < header->n_dictionaries; d++, from += header->dictionary_size) {
         const char *part;

@@ -42,6 +42,14 @@ int shmfi_format_read_dictionaries(const void *segment, const struct shmf_format
                                    struct shmf_format_dictionary *dictionaries,
                                    struct shmf_error *err);
 
+/* Both, where the tables were read from a file: `table` is what lies at columns_offset and
+ * dictionaries_offset, all of it. */
+int shmfi_format_read_column_table(const void *table, const struct shmf_format_frame *header,
+                                   struct shmf_format_column *columns, struct shmf_error *err);
+int shmfi_format_read_dictionary_table(const void *table, const struct shmf_format_frame *header,
+                                       struct shmf_format_dictionary *dictionaries,
+                                       struct shmf_error *err);
+
 /* Is this a unit that columns of the dtype can have? */
 bool shmfi_format_unit_fits(uint32_t dtype, unsigned unit);
 

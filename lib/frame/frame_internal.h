@@ -63,10 +63,19 @@ int shmfi_frame_from_segment(struct shmfi_segment *segment, bool trusted, struct
 int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
                             struct shmf_error *err);
 
+/* The same for a segment that shmfi_segment_attach made: everything that is looked at is read from
+ * its file, so that a file that becomes shorter meanwhile is an error, not SIGBUS. */
+int shmfi_frame_from_attached(struct shmfi_segment *segment, struct shmf_frame **frame,
+                              struct shmf_error *err);
+
 /* Borrowed. */
 struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame);
 
 /* ---- within the module -------------------------------------------------------------------- */
+
+/* Copies and checks what column and dictionary table have; the header was checked. */
+int shmfi_frame_copy_tables(struct shmf_frame *frame, const void *column_table,
+                            const void *dictionary_table, struct shmf_error *err);
 
 /* Sets every pointer from `base`, `header` and `columns`. */
 void shmfi_frame_resolve(struct shmf_frame *frame);

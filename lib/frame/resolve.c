@@ -32,7 +32,8 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
     };
 }
 
-static int copy_columns(struct shmf_frame *frame, struct shmf_error *err)
+int shmfi_frame_copy_tables(struct shmf_frame *frame, const void *column_table,
+                            const void *dictionary_table, struct shmf_error *err)
 {
     const struct shmf_format_frame *h = &frame->header;
     uint64_t columns, dictionaries, size;
@@ -49,8 +50,10 @@ static int copy_columns(struct shmf_frame *frame, struct shmf_error *err)
     frame->column_size = sizeof *frame->copied;
     frame->dictionaries = (const void *)copied_dictionaries;
     frame->dictionary_size = sizeof *copied_dictionaries;
-    int rc = shmfi_format_read_columns(frame->base, h, frame->copied, err);
-    return rc ? rc : shmfi_format_read_dictionaries(frame->base, h, copied_dictionaries, err);
+    int rc = shmfi_format_read_column_table(column_table, h, frame->copied, err);
+    if (rc)
+        return rc;
+    return shmfi_format_read_dictionary_table(dictionary_table, h, copied_dictionaries, err);
 }
 
 int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
@@ -62,7 +65,8 @@ int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct sh
     made->base = memory;
     int rc = shmfi_format_read_frame(memory, size, &made->header, err);
     if (rc == SHMF_OK && !trusted) {
-        rc = copy_columns(made, err);
+        rc = shmfi_frame_copy_tables(made, made->base + made->header.columns_offset,
+                                     made->base + made->header.dictionaries_offset, err);
     } else if (rc == SHMF_OK) {
         made->columns = made->base + made->header.columns_offset;
         made->column_size = made->header.column_size;

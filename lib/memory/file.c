@@ -1,6 +1,7 @@
 /* The files behind regions: anonymous, sealed against truncation, never with a name. */
 #include "memory/state.h"
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/sys.h"
 
@@ -33,7 +34,7 @@ int shmfi_random_id(uint64_t *id, struct shmf_error *err)
     while (!value) {
         ssize_t got = shmfi_sys.getrandom(&value, sizeof value, 0);
         if (got < 0 && errno != EINTR)
-            return shmfi_error_sys(err, errno, "random identity of a region");
+            return shmfi_error_sys(err, errno, "random number");
         if (got != (ssize_t)sizeof value)
             value = 0;
     }
@@ -42,7 +43,7 @@ int shmfi_random_id(uint64_t *id, struct shmf_error *err)
 }
 
 /* Kernels before 6.3 refuse MFD_NOEXEC_SEAL; some configurations insist on it. */
-static int anonymous_file(void)
+int shmfi_file_anonymous(void)
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     int fd = shmfi_sys.memfd_create("shmf", flags | MFD_NOEXEC_SEAL);
@@ -76,7 +77,7 @@ static int fail(int fd, int code)
 }
 
 /* Growing a file beyond RLIMIT_FSIZE raises SIGXFSZ, which kills. */
-static int check_limit(uint64_t size, struct shmf_error *err)
+int shmfi_file_check_limit(uint64_t size, struct shmf_error *err)
 {
     struct rlimit limit;
     if (shmfi_sys.getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
@@ -89,11 +90,11 @@ static int check_limit(uint64_t size, struct shmf_error *err)
 
 int shmfi_file_create(uint64_t size, int *result, struct shmf_error *err)
 {
-    int rc = check_limit(size, err);
+    int rc = shmfi_file_check_limit(size, err);
     if (rc)
         return rc;
     bool sealable = true;
-    int fd = anonymous_file();
+    int fd = shmfi_file_anonymous();
     if (fd < 0 && (errno == EPERM || errno == EACCES || errno == ENOSYS || errno == EINVAL)) {
         sealable = false;
         fd = nameless_file();
@@ -112,12 +113,15 @@ int shmfi_file_create(uint64_t size, int *result, struct shmf_error *err)
 }
 
 /* A memfd must be sealed, or its owner could truncate it under our feet (SIGBUS). Files of tmpfs
- * cannot be sealed (F_SEAL_SEAL is set from the start): there the owner's word has to do. */
+ * cannot be sealed (F_SEAL_SEAL is set from the start): there the owner's word has to do. `size` is
+ * that of the mapping; what others made may end anywhere in its last page. */
 int shmfi_file_check(int fd, uint64_t size, struct stat *status, struct shmf_error *err)
 {
     if (shmfi_sys.fstat(fd, status))
         return shmfi_error_sys(err, errno, "descriptor of a region");
-    if (!S_ISREG(status->st_mode) || (uint64_t)status->st_size != size)
+    uint64_t rounded;
+    if (!S_ISREG(status->st_mode) ||
+        !shmfi_round_up((uint64_t)status->st_size, shmfi_page_size(), &rounded) || rounded != size)
         return shmfi_error(err, SHMF_E_CORRUPT,
                            "descriptor of a region: %lld bytes, but %llu were announced",
                            (long long)status->st_size, (unsigned long long)size);

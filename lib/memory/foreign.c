@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-static int map_foreign(struct shmfi_region *region, int fd, struct shmf_error *err)
+int shmfi_region_map_foreign(struct shmfi_region *region, int fd, struct shmf_error *err)
 {
     struct stat status;
     int rc = shmfi_file_check(fd, region->size, &status, err);
@@ -18,6 +18,8 @@ static int map_foreign(struct shmfi_region *region, int fd, struct shmf_error *e
     region->device = status.st_dev;
     region->inode = status.st_ino;
     void *base = shmfi_map(region->size, PROT_READ, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED && errno == EPERM) /* sealed against writing, kernels before 6.7 */
+        base = shmfi_map(region->size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (base == MAP_FAILED)
         return shmfi_error_sys(err, errno, "mapping a region of %llu bytes",
                                (unsigned long long)region->size);
@@ -36,7 +38,7 @@ static int build_foreign(struct shmfi_region *region, int fd, struct shmf_error 
             return shmfi_error(err, SHMF_E_NOMEM, "bookkeeping of a region of %llu bytes",
                                (unsigned long long)region->size);
     }
-    return map_foreign(region, fd, err);
+    return shmfi_region_map_foreign(region, fd, err);
 }
 
 static int adopt(uint64_t id, uint64_t size, int fd, const struct shmfi_lender *lender,

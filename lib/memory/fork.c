@@ -67,6 +67,7 @@ static void inherit_region(struct shmfi_node *node, void *context)
     region->kind = SHMFI_REGION_FOREIGN;
     region->list = NULL;
     region->lender = (struct shmfi_lender){0};
+    region->attached = false;
     region->reporting = 0;
     shmfi_sys.free(region->used);
     region->used = region->dirty = region->populated = region->huge_map = NULL;
@@ -142,7 +143,7 @@ void shmfi_memory_leave(struct shmfi_after *after)
     struct shmfi_region *next;
     for (struct shmfi_region *region = after->doomed; region; region = next) {
         next = region->next;
-        if (hook && region->kind != SHMFI_REGION_FOREIGN)
+        if (hook && (region->kind != SHMFI_REGION_FOREIGN || region->attached))
             hook(context, region->id);
         shmfi_region_destroy(region);
     }

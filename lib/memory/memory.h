@@ -144,6 +144,50 @@ void shmfi_region_drop(uint64_t id);
 bool shmfi_region_has_fd(const struct shmfi_region *region);
 int shmfi_region_give_fd(uint64_t id, int fd, struct shmf_error *err);
 
+/* ---- segments in files of their own, for other programs ----------------------------------- */
+
+/* A random number that is not 0. */
+int shmfi_random_id(uint64_t *id, struct shmf_error *err);
+
+/* An empty memfd, close-on-exec, that can be sealed. */
+int shmfi_outside_memfd(int *fd, struct shmf_error *err);
+
+/* What a file is to hold: `size` bytes at `base`, but the first `head_size` of `head` instead. */
+struct shmfi_outside {
+    const void *head;
+    uint64_t head_size;
+    const void *base;
+    uint64_t size;
+};
+
+/* Makes the empty file `fd` exactly `size` bytes long, reserves its pages, and fills it; it is not
+ * mapped here afterwards. SHMF_E_NOSPC: no room, found out before anything is written. */
+int shmfi_outside_fill(int fd, const struct shmfi_outside *bytes, struct shmf_error *err);
+
+/* Seals a memfd that nobody maps for writing: the kernel refuses every change, by anybody, for
+ * ever. `*fd` is replaced by a descriptor that was opened read-only, where /proc is there. */
+int shmfi_outside_seal(int *fd, struct shmf_error *err);
+bool shmfi_outside_is_sealed(int fd);
+
+/* Copies bytes of a file that somebody may truncate meanwhile. SHMF_E_CORRUPT: they are gone. */
+int shmfi_outside_read(int fd, uint64_t offset, void *to, uint64_t size, struct shmf_error *err);
+
+/* Maps a file of `size` bytes as one segment whose length is rounded up to whole pages; takes over
+ * `fd`, on failure too. Access read-only or copy-on-write. `generation` is what its header had;
+ * nothing in the mapping is touched, and touching it raises SIGBUS should the file be truncated
+ * (files that can be sealed must be sealed against that). The mapping goes with the last
+ * reference. */
+int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t access,
+                         struct shmfi_segment **segment, struct shmf_error *err);
+
+/* shmfi_outside_read() from the file of a segment that was attached read-only, or of its view. */
+int shmfi_segment_read(const struct shmfi_segment *segment, uint64_t offset, void *to,
+                       uint64_t size, struct shmf_error *err);
+
+/* The descriptor of the sealed file that holds this segment alone, unchanged; borrowed; -1: there is
+ * none. */
+int shmfi_segment_sealed_fd(const struct shmfi_segment *segment);
+
 /* ---- after fork --------------------------------------------------------------------------- */
 
 /* A child that just goes on (this is not called) finds the parent's regions protected against

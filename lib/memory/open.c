@@ -66,8 +66,8 @@ static int open_shared(const struct shmf_handle *handle, struct shmfi_live **res
 
 /* The caller's reference to `origin` becomes the view's. Its segment must stay while the view
  * lives: pages that were not written yet show what lies there. */
-static int map_private(struct shmfi_live *origin, struct shmfi_live **result,
-                       struct shmf_error *err)
+int shmfi_live_map_private(struct shmfi_live *origin, struct shmfi_live **result,
+                           struct shmf_error *err)
 {
     struct shmfi_region *region = origin->segment.region;
     if (region->fd < 0)
@@ -121,7 +121,7 @@ static int open_locked(const struct shmf_handle *handle, struct shmfi_live **liv
     *live = shared;
     if (handle->access != SHMF_COPY_ON_WRITE)
         return 0;
-    rc = map_private(shared, live, err);
+    rc = shmfi_live_map_private(shared, live, err);
     if (rc)
         shmfi_live_unref_locked(shared, after);
     return rc;

@@ -60,6 +60,7 @@ struct shmfi_region {
     bool writable;    /* mapped writable, even if no longer own */
     bool retired;     /* destroyed with its last segment */
     bool dropped;     /* retired and no longer in `regions` */
+    bool attached;    /* a file of its own, of another program; whoever was lent it must be told */
     size_t live;      /* segments in the table that lie here */
     struct shmfi_lender lender; /* lent: `returned` is NULL once it was retired */
     size_t reporting; /* calls of the lender that are under way */
@@ -135,13 +136,21 @@ void shmfi_memory_leave(struct shmfi_after *after); /* NULL: nothing to do after
 /* file.c: the memory itself. Sizes are whole pages. */
 uint64_t shmfi_page_size(void);
 int shmfi_file_create(uint64_t size, int *fd, struct shmf_error *err);
+int shmfi_file_anonymous(void); /* a memfd that can be sealed; negative and errno */
+int shmfi_file_check_limit(uint64_t size, struct shmf_error *err);
 int shmfi_file_check(int fd, uint64_t size, struct stat *status, struct shmf_error *err);
 int shmfi_file_reopen(int fd); /* read-only; negative: /proc is not there */
-int shmfi_random_id(uint64_t *id, struct shmf_error *err);
 
 /* map.c: MAP_FAILED and errno on failure. Aligned to huge pages where that can help. */
 void *shmfi_map(uint64_t size, int protection, int flags, int fd, uint64_t offset);
 void shmfi_map_advise(void *base, uint64_t size, bool dontfork);
+
+/* foreign.c: checks the file and maps it read-only; keeps nothing of `fd` but which file it is. */
+int shmfi_region_map_foreign(struct shmfi_region *region, int fd, struct shmf_error *err);
+
+/* open.c: a private writable view of the segment; the caller's reference to it becomes the view's. */
+int shmfi_live_map_private(struct shmfi_live *origin, struct shmfi_live **result,
+                           struct shmf_error *err);
 
 /* populate.c */
 uint64_t shmfi_region_missing(const struct shmfi_region *region, uint64_t offset, uint64_t length);

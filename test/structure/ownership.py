@@ -16,8 +16,11 @@ FILES = {
     'memory': 'descriptors of regions',
     'handle': 'descriptors in flight',
     'board': 'the eventfd that wakes the application',
+    'share': 'files with names, and sockets of the caller',
     'pool': 'sockets, pidfds, the board, limits in /proc and /sys',
 }
+
+SHARE = {'share': 'names are its business'}
 
 # entry of the table -> module -> why it may.
 OWNERS = {
@@ -28,6 +31,8 @@ OWNERS = {
     'mmap': MAPPINGS, 'munmap': MAPPINGS, 'madvise': MAPPINGS,
     'open': FILES, 'close': FILES, 'fcntl': FILES, 'fstat': FILES,
     'read': FILES, 'write': FILES, 'poll': FILES,
+    'pread': {'memory': 'files that may be cut off while we look'},
+    'linkat': SHARE, 'renameat2': SHARE, 'unlink': SHARE, 'fchmod': SHARE,
     'socketpair': {'handle': 'messages with descriptors'},
     'sendmsg': {'handle': 'messages with descriptors'},
     'recvmsg': {'handle': 'messages with descriptors'},
@@ -43,7 +48,7 @@ OWNERS = {
 NOBODY = '''
     syscall vfork clone clone3 pipe pipe2 dup dup2 dup3 socket ioctl mremap msync mlock
     posix_fallocate posix_madvise shmget shmat pthread_create system popen execl execv execve
-    fopen fdopen opendir openat unlink rename sleep usleep nanosleep signal sigaction wait wait4
+    fopen fdopen opendir openat rename sleep usleep nanosleep signal sigaction wait wait4
     strdup strndup asprintf vasprintf getline aligned_alloc posix_memalign memalign reallocarray
     alloca
 '''.split()
@@ -54,6 +59,8 @@ EXCEPTIONS = {
     'lib/pool/detach.c': {'syscall': 'ends a process that shares its parent\'s memory: neither '
                                      'exit handlers nor a table that tests may have changed'},
     'lib/pool/descriptors.c': {'opendir': 'where close_range is missing: old kernels, Valgrind'},
+    'lib/share/info.c': {'opendir': 'names are files of a folder'},
+    'lib/share/sweep.c': {'opendir': 'the same'},
     'lib/pool/progress.c': {'ioctl': 'the width of the terminal; 80 when that is not to be had'},
     'lib/pool/': {'signal': 'in supervisor and workers, with arguments that cannot fail',
                   'sigaction': 'the same'},

@@ -22,6 +22,7 @@ class Tree(unittest.TestCase):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix='shmf-structure-'))
         self.addCleanup(shutil.rmtree, self.root)
         self.write('CMakeLists.txt', 'shmframe_module(base)\nshmframe_module(memory USES base)\n'
+                                     'shmframe_module(share USES memory)\n'
                                      'shmframe_module(pool USES memory)\n')
         self.write('include/shmframe/base.h', '')
         self.write('lib/base/sys.h', ''.join(f'int (*{name})(void);\n'

@@ -2,7 +2,7 @@
  *
  * One line each for: an open descriptor with its target, a mapping of shared memory,
  * a child (a zombie too) or another running process of this test, a memfd named shmf* held by one
- * of them, an entry of /dev/shm named shmf*. */
+ * of them, an entry of /dev/shm named shmf* that is no other test program's. */
 #ifndef TEST_SUPPORT_ACCOUNT_H
 #define TEST_SUPPORT_ACCOUNT_H
 

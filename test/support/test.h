@@ -12,6 +12,7 @@
 #include "support/account.h"
 #include "support/child.h"
 #include "support/clock.h"
+#include "support/names.h"
 #include "support/pattern.h"
 #include "support/process.h"
 #include "support/watchdog.h"

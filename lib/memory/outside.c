@@ -1,0 +1,204 @@
+/* Segments in files of their own, for programs that share nothing else with this one. */
+#include "memory/state.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* ---- making -------------------------------------------------------------------------------- */
+
+int shmfi_outside_memfd(int *fd, struct shmf_error *err)
+{
+    *fd = shmfi_file_anonymous();
+    return *fd < 0 ? shmfi_error_sys(err, errno, "memory that can be sealed (memfd_create)") : 0;
+}
+
+static int allocate(int fd, uint64_t offset, uint64_t length, struct shmf_error *err)
+{
+    while (shmfi_sys.fallocate(fd, 0, (off_t)offset, (off_t)length)) {
+        if (errno != EINTR)
+            return shmfi_error_sys(err, errno, "%llu bytes of shared memory (fallocate)",
+                                   (unsigned long long)length);
+    }
+    return 0;
+}
+
+/* Whole huge pages, where the kernel gives them: see populate.c. Where not, nothing is lost. */
+static int collapse(int fd, uint8_t *base, uint64_t size, struct shmf_error *err)
+{
+    uint64_t whole = size / SHMFI_HUGE * SHMFI_HUGE;
+    if (!whole || shmfi_memory.options.no_huge_pages || shmfi_memory.no_collapse)
+        return 0;
+    for (uint64_t at = 0; at < whole; at += SHMFI_HUGE) {
+        int rc = allocate(fd, at, shmfi_page_size(), err);
+        if (rc)
+            return rc;
+    }
+    shmfi_sys.madvise(base, whole, MADV_COLLAPSE);
+    return 0;
+}
+
+/* All pages are there before the first is touched, so that a full file system is an error. */
+static int fill(int fd, uint8_t *base, const struct shmfi_outside *bytes, struct shmf_error *err)
+{
+    int rc = collapse(fd, base, bytes->size, err);
+    if (!rc)
+        rc = allocate(fd, 0, bytes->size, err);
+    if (rc)
+        return rc;
+    memcpy(base, bytes->head, bytes->head_size);
+    memcpy(base + bytes->head_size, (const uint8_t *)bytes->base + bytes->head_size,
+           bytes->size - bytes->head_size);
+    return 0;
+}
+
+int shmfi_outside_fill(int fd, const struct shmfi_outside *bytes, struct shmf_error *err)
+{
+    int rc = shmfi_file_check_limit(bytes->size, err);
+    if (rc)
+        return rc;
+    while (shmfi_sys.ftruncate(fd, (off_t)bytes->size)) {
+        if (errno != EINTR)
+            return shmfi_error_sys(err, errno, "%llu bytes of shared memory (ftruncate)",
+                                   (unsigned long long)bytes->size);
+    }
+    void *base = shmfi_map(bytes->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED)
+        return shmfi_error_sys(err, errno, "mapping %llu bytes", (unsigned long long)bytes->size);
+    shmfi_map_advise(base, bytes->size, true);
+    rc = fill(fd, base, bytes, err);
+    shmfi_sys.munmap(base, bytes->size);
+    return rc;
+}
+
+int shmfi_outside_seal(int *fd, struct shmf_error *err)
+{
+    if (shmfi_sys.fcntl(*fd, F_ADD_SEALS, ALL_SEALS))
+        return shmfi_error_sys(err, errno, "sealing");
+    int reader = shmfi_file_reopen(*fd);
+    if (reader < 0)
+        return 0; /* without /proc: old kernels let nobody map this one shared; see attach */
+    shmfi_sys.close(*fd);
+    *fd = reader;
+    return 0;
+}
+
+bool shmfi_outside_is_sealed(int fd)
+{
+    int seals = shmfi_sys.fcntl(fd, F_GET_SEALS, 0);
+    return seals >= 0 && (seals & ALL_SEALS) == ALL_SEALS;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+int shmfi_outside_read(int fd, uint64_t offset, void *to, uint64_t size, struct shmf_error *err)
+{
+    const size_t most = (size_t)1 << 30;
+    for (uint64_t done = 0; done < size;) {
+        size_t wanted = size - done < most ? (size_t)(size - done) : most;
+        ssize_t got = shmfi_sys.pread(fd, (uint8_t *)to + done, wanted, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return shmfi_error_sys(err, errno, "reading a segment's file");
+        if (got == 0)
+            return shmfi_error(err, SHMF_E_CORRUPT,
+                               "a segment's file ends at byte %llu: it became shorter",
+                               (unsigned long long)(offset + done));
+        done += (uint64_t)got;
+    }
+    return 0;
+}
+
+int shmfi_segment_read(const struct shmfi_segment *segment, uint64_t offset, void *to,
+                       uint64_t size, struct shmf_error *err)
+{
+    return shmfi_outside_read(segment->region->fd, segment->offset + offset, to, size, err);
+}
+
+int shmfi_segment_sealed_fd(const struct shmfi_segment *segment)
+{
+    const struct shmfi_region *region = segment->region;
+    bool whole = region->attached && !segment->writable && region->fd >= 0;
+    return whole && shmfi_outside_is_sealed(region->fd) ? region->fd : -1;
+}
+
+/* ---- mapping ------------------------------------------------------------------------------- */
+
+/* A region that nobody but its one segment keeps. */
+static int make_region(int fd, uint64_t size, struct shmfi_region **result, struct shmf_error *err)
+{
+    uint64_t rounded;
+    if (!size || !shmfi_round_up(size, shmfi_page_size(), &rounded) ||
+        rounded > (uint64_t)INT64_MAX - SHMFI_HUGE)
+        return shmfi_error(err, SHMF_E_CORRUPT, "a segment's file of %llu bytes",
+                           (unsigned long long)size);
+    struct shmfi_region *region = shmfi_sys.calloc(1, sizeof *region);
+    if (!region)
+        return shmfi_error(err, SHMF_E_NOMEM, "bookkeeping of a region");
+    region->kind = SHMFI_REGION_FOREIGN;
+    region->size = rounded;
+    region->fd = region->read_fd = -1;
+    region->retired = region->attached = true;
+    int rc = shmfi_random_id(&region->id, err);
+    if (!rc)
+        rc = shmfi_region_map_foreign(region, fd, err);
+    if (rc) {
+        shmfi_region_destroy(region);
+        return rc;
+    }
+    *result = region;
+    return 0;
+}
+
+static int attach(int fd, uint64_t size, uint64_t generation, uint32_t access,
+                  struct shmfi_live **result, struct shmfi_after *after, struct shmf_error *err)
+{
+    struct shmfi_region *region = NULL;
+    int rc = make_region(fd, size, &region, err);
+    if (rc)
+        return rc;
+    struct shmfi_live *live = shmfi_live_new(region, 0, region->size, generation);
+    if (!live) {
+        shmfi_region_destroy(region);
+        return shmfi_error(err, SHMF_E_NOMEM, "bookkeeping of a segment");
+    }
+    region->fd = fd;
+    shmfi_region_register_locked(region);
+    shmfi_memory.foreign++;
+    shmfi_live_insert_locked(live);
+    *result = live;
+    if (access != SHMF_COPY_ON_WRITE)
+        return 0;
+    rc = shmfi_live_map_private(live, result, err);
+    if (rc)
+        shmfi_live_unref_locked(live, after); /* closes fd with the region */
+    return rc;
+}
+
+int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t access,
+                         struct shmfi_segment **segment, struct shmf_error *err)
+{
+    struct shmfi_after after = {0};
+    struct shmfi_live *live = NULL;
+    shmfi_memory_enter();
+    int rc = attach(fd, size, generation, access, &live, &after, err);
+    bool taken = live != NULL;
+    shmfi_memory_leave(&after);
+    if (rc && !taken)
+        shmfi_sys.close(fd);
+    if (!rc)
+        *segment = &live->segment;
+    return rc;
+}
