@@ -6,6 +6,11 @@ foreach(name IN LISTS steps)
     ${CMAKE_CURRENT_SOURCE_DIR}/${name}.c)
 endforeach()
 
+shmframe_test(example.hello_publish_attach TIMEOUT 20 LABELS example COMMAND ${SHMFRAME_PYTHON}
+  ${CMAKE_CURRENT_SOURCE_DIR}/common/check_share.py $<TARGET_FILE:hello_publish>
+  $<TARGET_FILE:hello_attach> ${CMAKE_CURRENT_SOURCE_DIR}/hello_publish.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/hello_attach.c)
+
 foreach(name IN LISTS workloads)
   if(name STREQUAL topography)
     continue()

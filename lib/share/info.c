@@ -39,8 +39,8 @@ static void describe_array(const void *start, uint64_t size, struct shmf_name_in
 
 static enum shmf_name_state state_of(int fd, const struct stat *status, int64_t *pid)
 {
-    if (shmfi_lock_look(fd, pid))
-        return SHMF_NAME_OWNED;
+    if (shmfi_lock_look(fd, pid) && *pid)
+        return SHMF_NAME_OWNED; /* who locks for a moment is about to unlink it */
     return status->st_mode & SHMFI_PERSISTENT ? SHMF_NAME_PERSISTENT : SHMF_NAME_LEFTOVER;
 }
 
@@ -68,7 +68,8 @@ void shmfi_info_fill(int fd, const struct stat *status, struct shmf_name_info *i
 }
 
 /* What a user may not open can be looked at from outside. */
-static int look(const struct shmfi_path *path, struct shmf_name_info *info, struct shmf_error *err)
+static int look_once(const struct shmfi_path *path, struct shmf_name_info *info, struct stat *seen,
+                     struct shmf_error *err)
 {
     struct stat status;
     int fd;
@@ -82,6 +83,21 @@ static int look(const struct shmfi_path *path, struct shmf_name_info *info, stru
         return rc;
     shmfi_info_fill(fd, &status, info);
     shmfi_sys.close(fd);
+    *seen = status;
+    return SHMF_OK;
+}
+
+/* An owner that gave up the name between our opening and our looking at the lock left nothing over:
+ * its file has no name, and the name may have another file. */
+static int look(const struct shmfi_path *path, struct shmf_name_info *info, struct shmf_error *err)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        struct stat seen;
+        *info = (struct shmf_name_info){.state = SHMF_NAME_UNKNOWN};
+        int rc = look_once(path, info, &seen, err);
+        if (rc || info->state != SHMF_NAME_LEFTOVER || shmfi_name_leads_to(path->text, &seen))
+            return rc;
+    }
     return SHMF_OK;
 }
 

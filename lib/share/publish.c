@@ -110,8 +110,8 @@ static int take_name(int fd, const struct shmfi_path *unborn, const char *path,
             return SHMF_OK;
         if (why != EEXIST)
             return shmfi_error_sys(err, why, "%s", path);
-        int rc = shmfi_name_remove(path, false, NULL, NULL);
-        if (rc != 1 && rc != SHMF_E_NOTFOUND)
+        int rc = shmfi_name_remove_waiting(path, false, NULL);
+        if (rc != SHMFI_NAME_REMOVED && rc != SHMF_E_NOTFOUND)
             break;
     }
     return shmfi_error(err, SHMF_E_EXISTS, "name: %s is taken", path);

@@ -43,14 +43,21 @@ bool shmfi_name_leads_to(const char *path, const struct stat *status);
 int shmfi_lock_take(int fd, int64_t length, struct shmf_error *err);
 int64_t shmfi_lock_length_of_owner(void);
 
-/* Who holds it? 0: nobody; 1: somebody, and `*pid` if that is the owner, else 0. */
+/* Who holds it? 0: nobody; 1: somebody, and `*pid` if that is the owner; 0: for a moment only. */
 int shmfi_lock_look(int fd, int64_t *pid);
 
 /* sweep.c: unlinks the name if nobody holds its lock and, unless `persistent_too`, it is not
- * persistent. 1: unlinked; 0: it has an owner, or persists; SHMF_E_NOTFOUND, ... `*seen`, which may
- * be NULL, becomes what was unlinked. */
+ * persistent. SHMF_E_NOTFOUND, ... `*seen`, which may be NULL, becomes what was unlinked. */
+enum {
+    SHMFI_NAME_KEPT = 0,    /* it has an owner, or persists */
+    SHMFI_NAME_REMOVED = 1,
+    SHMFI_NAME_BUSY = 2     /* somebody else is about to unlink it, and holds the lock meanwhile */
+};
 int shmfi_name_remove(const char *path, bool persistent_too, struct shmf_name_info *seen,
                       struct shmf_error *err);
+
+/* The same, waiting while it is busy, a second at most. */
+int shmfi_name_remove_waiting(const char *path, bool persistent_too, struct shmf_error *err);
 
 /* info.c: what the open file (which may be none of ours) and its lock say; all but the name. */
 void shmfi_info_fill(int fd, const struct stat *status, struct shmf_name_info *info);

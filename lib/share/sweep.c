@@ -31,7 +31,14 @@ static int remove_locked(const char *path, const struct stat *status, struct shm
     if (shmfi_sys.unlink(path))
         return errno == ENOENT ? shmfi_error(err, SHMF_E_NOTFOUND, "%s is gone already", path)
                                : shmfi_error_sys(err, errno, "%s", path);
-    return 1;
+    return SHMFI_NAME_REMOVED;
+}
+
+/* Who locks for a moment is no owner, and whoever has just let go may have been anybody. */
+static int look_who_holds_it(int fd)
+{
+    int64_t pid;
+    return shmfi_lock_look(fd, &pid) && pid ? SHMFI_NAME_KEPT : SHMFI_NAME_BUSY;
 }
 
 static int remove_opened(const char *path, int fd, const struct stat *status, bool persistent_too,
@@ -41,10 +48,10 @@ static int remove_opened(const char *path, int fd, const struct stat *status, bo
         return shmfi_error(err, SHMF_E_PERM, "%s belongs to user %u", path, status->st_uid);
     int rc = shmfi_lock_take(fd, 1, err); /* goes with the descriptor */
     if (rc <= 0)
-        return rc;
+        return rc ? rc : look_who_holds_it(fd);
     shmfi_info_fill(fd, status, seen);
     if (!persistent_too && (status->st_mode & SHMFI_PERSISTENT))
-        return 0;
+        return SHMFI_NAME_KEPT;
     if (!is_ours(path, seen))
         return shmfi_error(err, SHMF_E_CORRUPT, "%s holds neither frame nor array", path);
     return remove_locked(path, status, err);
@@ -64,16 +71,27 @@ int shmfi_name_remove(const char *path, bool persistent_too, struct shmf_name_in
     return rc;
 }
 
+int shmfi_name_remove_waiting(const char *path, bool persistent_too, struct shmf_error *err)
+{
+    int rc = SHMFI_NAME_BUSY;
+    for (int ms = 0; rc == SHMFI_NAME_BUSY && ms < 1000; ms++) {
+        if (ms)
+            shmfi_sys.poll(NULL, 0, 1);
+        rc = shmfi_name_remove(path, persistent_too, NULL, err);
+    }
+    return rc;
+}
+
 int shmf_name_unlink(const char *name, struct shmf_error *err)
 {
     struct shmfi_path path;
     int rc = shmfi_name_path(name, &path, err);
     if (rc)
         return rc;
-    rc = shmfi_name_remove(path.text, true, NULL, err);
-    if (rc == 0)
+    rc = shmfi_name_remove_waiting(path.text, true, err);
+    if (rc == SHMFI_NAME_KEPT || rc == SHMFI_NAME_BUSY)
         return shmfi_error(err, SHMF_E_ACCESS, "%s has an owner that is alive", path.text);
-    return rc > 0 ? SHMF_OK : rc;
+    return rc < 0 ? rc : SHMF_OK;
 }
 
 struct sweep {
@@ -93,7 +111,7 @@ static void sweep_file(const char *file, struct sweep *sweep)
         return;
     int size = snprintf(path.text, sizeof path.text, "%s/%s", SHMFI_SHARE_FOLDER, file);
     if (size < 0 || (size_t)size >= sizeof path.text ||
-        shmfi_name_remove(path.text, false, &info, NULL) != 1)
+        shmfi_name_remove(path.text, false, &info, NULL) != SHMFI_NAME_REMOVED)
         return;
     sweep->count++;
     info.state = SHMF_NAME_LEFTOVER;

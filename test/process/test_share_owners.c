@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static struct shmf_error err;
@@ -54,6 +55,7 @@ struct owner {
 static int publish_for_ever(void *context)
 {
     const struct owner *owner = context;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct shmf_array *array = patterned(20000, owner->seed);
     for (uint64_t i = 0; array; i++) {
         struct shmf_error why;
@@ -75,6 +77,7 @@ static int publish_for_ever(void *context)
 static int sweep_for_ever(void *context)
 {
     (void)context;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     while (!__atomic_load_n(&board->stop, __ATOMIC_RELAXED))
         if (shmf_name_sweep(NULL, NULL, NULL) < 0)
             add(&board->violations);
@@ -111,11 +114,13 @@ static void kill_owners(long kills, bool alone)
     for (long i = 0; i < kills; i++) {
         long before = __atomic_load_n(&board->published, __ATOMIC_SEQ_CST);
         pid_t child = test_fork(publish_for_ever, &killed);
-        while (__atomic_load_n(&board->published, __ATOMIC_SEQ_CST) < before + 3)
+        while (__atomic_load_n(&board->published, __ATOMIC_SEQ_CST) < before + 3 &&
+               !board->violations)
             usleep(50);
         usleep((useconds_t)(next_random(&random) % 300));
         kill(child, SIGKILL);
         test_join(child, 10);
+        assert_int_equal(board->violations, 0);
         found += !none_left(NULL);
         assert_true(shmf_name_sweep(NULL, NULL, &err) >= 0);
         assert_true(alone ? none_left(NULL) : test_wait_until(5, none_left, NULL));
