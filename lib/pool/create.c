@@ -182,6 +182,8 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
         shmfi_sys.close(setup.app_pidfd);
     /* Other children of the application have no business with the board. */
     shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);
+    if (!rc) /* while the supervisor forks: the list takes about as long as a fork */
+        rc = shmfi_code_take(&pool->code, err);
     return rc ? rc : await_workers(pool, err);
 }
 
@@ -241,9 +243,7 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
     shmfi_options_apply(pool, options);
     if (pool->is_inline)
         return pool;
-    int rc = shmfi_code_take(&pool->code, err);
-    if (!rc)
-        rc = make_parts(pool, err);
+    int rc = make_parts(pool, err);
     if (!rc)
         rc = start(pool, options, err);
     if (rc) {

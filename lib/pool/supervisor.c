@@ -144,16 +144,12 @@ static _Noreturn void loop(struct shmfi_supervisor *self)
 /* ---- the beginning ------------------------------------------------------------------------ */
 
 /* The application's handlers are its own code and must not run here or in workers. */
-static void reset_handlers(struct shmfi_supervisor *self)
+static void reset_handlers(void)
 {
-    sigemptyset(&self->ignored);
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
-        if (sigaction(number, NULL, &action))
-            continue;
-        if (action.sa_handler == SIG_IGN)
-            sigaddset(&self->ignored, number);
-        else if (action.sa_handler != SIG_DFL)
+        if (!sigaction(number, NULL, &action) && action.sa_handler != SIG_IGN &&
+            action.sa_handler != SIG_DFL)
             signal(number, SIG_DFL);
     }
 }
@@ -164,8 +160,10 @@ static void settle_signals(struct shmfi_supervisor *self)
 {
     static const int unwanted[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN,
                                   SIGTTOU, SIGUSR1, SIGUSR2};
+    sigemptyset(&self->hushed);
     for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++)
-        signal(unwanted[i], SIG_IGN);
+        if (signal(unwanted[i], SIG_IGN) == SIG_DFL)
+            sigaddset(&self->hushed, unwanted[i]);
     signal(SIGCHLD, SIG_DFL);
     signal(SIGCONT, SIG_DFL);
     sigset_t child;
@@ -198,7 +196,7 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
     struct shmfi_supervisor self = {.pool = pool, .setup = setup, .pid = getpid()};
     setpgid(0, 0);
     shmfi_sys.prctl(PR_SET_CHILD_SUBREAPER, 1);
-    reset_handlers(&self);
+    reset_handlers();
     shmfi_forget_output();
     self.children = shmfi_sys.calloc(pool->max_workers, sizeof *self.children);
     struct shmf_error err = {0};

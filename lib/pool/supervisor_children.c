@@ -87,7 +87,7 @@ static void put_off(struct shmfi_child *child)
 static void restore_signals(const struct shmfi_supervisor *self)
 {
     for (int number = 1; number < NSIG; number++)
-        if (sigismember(&self->ignored, number) == 0)
+        if (sigismember(&self->hushed, number) == 1)
             signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &self->setup->mask, NULL);
 }

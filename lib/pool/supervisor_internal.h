@@ -29,7 +29,8 @@ struct shmfi_supervisor {
     struct shmfi_child *children;
     uint32_t incarnations;
     int signals;       /* signalfd for SIGCHLD */
-    sigset_t ignored;  /* what the application ignores: workers do too, as after exec */
+    sigset_t hushed;   /* ignored here, but not in workers: what the application ignores stays so
+                          there, as after exec */
     pid_t pid;
     bool strays;       /* a dead worker may have left processes behind */
     bool stopping;
