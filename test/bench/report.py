@@ -99,8 +99,7 @@ def promises(figures):
 
 
 def of_rows(figures):
-    """A task's cost does not grow with the matrix, compared as shares of the sequential program's
-    so that what the caches hold does not count."""
+    """A task's cost does not grow with the matrix; the rows read are equally many."""
     at = figures.parameters("row_means")
     if len(at) > 1:
         def line(size):
