@@ -86,6 +86,7 @@ static uint64_t append(struct shmfi_board *board, uint64_t ticket)
     return before;
 }
 
+/* QUEUE: the slot before the tail, or a worker passes the entry and nobody comes back to it. */
 void shmfi_board_queue(struct shmfi_board *board, uint32_t slot, uint32_t generation)
 {
     atomic_store_explicit(&board->slots[slot].state, shmfi_state(SHMFI_QUEUED, 0, generation),
@@ -109,6 +110,7 @@ void shmfi_board_queue_again(struct shmfi_board *board, uint32_t slot, uint32_t 
     }
 }
 
+/* REVOKE. */
 bool shmfi_board_revoke(struct shmfi_board *board, uint32_t slot, uint32_t generation)
 {
     uint64_t queued = shmfi_state(SHMFI_QUEUED, 0, generation);
@@ -236,6 +238,7 @@ static uint64_t first_entry(struct shmfi_board *board, const struct shmfi_claime
     return first;
 }
 
+/* CLAIM. */
 uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
 {
     uint64_t tail = atomic_load_explicit(&board->header->tail, memory_order_acquire);
@@ -268,6 +271,7 @@ struct shmfi_record *shmfi_board_record(struct shmfi_board *board, const struct 
     return record_at(board, me->worker, me->done);
 }
 
+/* PUBLISH: `current` first, or a task that was delivered could be struck. */
 void shmfi_board_publish(struct shmfi_board *board, struct shmfi_claimer *me)
 {
     struct shmfi_line *line = &board->lines[me->worker];

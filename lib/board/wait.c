@@ -2,7 +2,8 @@
  * The waker stores what the sleeper waits for, fences, looks at `asleep`. The two seq_cst fences
  * forbid that both miss the other's store (Dekker), so either the sleeper sees the news or the
  * waker sees the flag. Whoever changes 1 to 0 by CAS makes the system call, so a burst of wakers
- * makes one. */
+ * makes one. In test/model: PARK and WAKE (worker), SLEEP and RING (application); each fence that is
+ * missing there is a deadlock. */
 #include "board/wait.h"
 
 #include "base/sys.h"

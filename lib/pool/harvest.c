@@ -211,7 +211,7 @@ int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err)
     return harvested;
 }
 
-/* A successor may have published behind the dead worker's records already: stop there. What cannot
+/* LAST HARVEST. A successor may have published behind the dead worker's records already: stop there. What cannot
  * be mapped now never will be: that task counts as lost with its worker. */
 void shmfi_pool_harvest_last(struct shmf_pool *pool, uint32_t worker)
 {

@@ -101,6 +101,7 @@ static void count_barren(struct shmf_pool *pool, const struct shmfi_member *memb
                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* BURY: what it published counts, and comes before the search for what it left undone. */
 static void bury(struct shmf_pool *pool, const struct shmfi_control *message)
 {
     uint32_t worker = message->worker;

@@ -12,7 +12,7 @@ static uint64_t current_of(const struct shmfi_supervisor *self, uint32_t worker)
     return atomic_load_explicit(&self->pool->board.lines[worker].current, memory_order_acquire);
 }
 
-/* Stops the worker, looks whether it still runs that task, and only then kills it: so no innocent
+/* STRIKE. Stops the worker, looks whether it still runs that task, and only then kills it: so no innocent
  * successor is hit. A worker clears `current` before it publishes, so one that is stopped with the
  * ticket in it has not published that task. */
 static bool strike(struct shmfi_supervisor *self, uint32_t worker, uint64_t ticket, int reason)

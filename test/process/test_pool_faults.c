@@ -1,6 +1,6 @@
 /* Every system call and every allocation of application, supervisor and workers fails in turn, once
- * and for good, with what its manual page says. Each time: results that are right or a clear error,
- * nothing left behind, and the next pool works.
+ * and for good, with what its manual page says, or the process is killed instead of calling. Each
+ * time: results that are right or a clear error, nothing left behind, and the next pool works.
  *
  *     test_process_pool_faults                         a slice: each call site, one errno of its own
  *     test_process_pool_faults all [ROLE [CALL]]       every call site with every errno
@@ -252,8 +252,15 @@ static int endure(void *plan)
 /* ---- all of them -------------------------------------------------------------------------- */
 
 struct tally {
-    long runs, missed, well, clear, bad;
+    long runs, missed, well, clear, died, bad;
 };
+
+/* The application dies: everything goes with it. */
+static bool died_cleanly(const struct faults *plan, const struct test_outcome *outcome)
+{
+    return plan->error == FAULT_DIES && plan->role == FAULT_APPLICATION &&
+           outcome->signal == SIGKILL && !outcome->timed_out && test_none_named("shmf-", 5);
+}
 
 static void judge(struct tally *tally, const struct faults *plan)
 {
@@ -265,12 +272,14 @@ static void judge(struct tally *tally, const struct faults *plan)
     tally->missed += !atomic_load(&faults->hits);
     tally->well += outcome.exit_code == WELL;
     tally->clear += outcome.exit_code == FAILED_CLEARLY;
-    if (outcome.exit_code == WELL || outcome.exit_code == FAILED_CLEARLY)
+    bool died = died_cleanly(plan, &outcome);
+    tally->died += died;
+    if (outcome.exit_code == WELL || outcome.exit_code == FAILED_CLEARLY || died)
         return;
     tally->bad++;
     fprintf(stderr, "%s, %s number %ld, %s, %s: %s (code %d, signal %d), after %.1f s\n",
             fault_role_names[plan->role], fault_call_names[plan->call], plan->at,
-            strerrorname_np(plan->error), plan->persistent ? "for good" : "once",
+            plan->error == FAULT_DIES ? "killed" : strerrorname_np(plan->error), plan->persistent ? "for good" : "once",
             outcome.timed_out ? "hangs" : "not as it should", outcome.exit_code, outcome.signal,
             test_now() - start);
 }
@@ -302,6 +311,9 @@ static void fail_site(struct tally *tally, struct faults plan, const struct erro
         if (i < n)
             judge(tally, &plan);
     }
+    plan.error = FAULT_DIES;
+    plan.persistent = false;
+    judge(tally, &plan);
 }
 
 /* Sites beyond the `most`th of a kind are repetitions: the same calls for the next task. */
@@ -336,9 +348,9 @@ static void test_whichever_call_fails_the_error_is_clear_and_nothing_stays(void 
                        all_errors);
         }
     printf("{\"test\": \"process.pool_faults\", \"all_errnos\": %s, \"sites\": %ld, \"runs\": %ld, "
-           "\"not_reached\": %ld, \"went_well\": %ld, \"failed_clearly\": %ld, \"bad\": %ld}\n",
+           "\"not_reached\": %ld, \"went_well\": %ld, \"failed_clearly\": %ld, \"application_died\": %ld, \"bad\": %ld}\n",
            all_errors ? "true" : "false", sites, tally.runs, tally.missed, tally.well, tally.clear,
-           tally.bad);
+           tally.died, tally.bad);
     munmap(faults, sizeof *faults);
     assert_int_equal(tally.bad, 0);
 }

@@ -10,11 +10,13 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* type, entry of struct shmfi_sys, value that says failure, parameters, arguments. Not here:
  * free and sched_yield, which cannot fail; close, fork and munmap, which are written out below. */
@@ -70,6 +72,8 @@ static const char *const fault_role_names[FAULT_ROLES] = {"application", "superv
 
 enum { FAULT_MOST_KEPT = 256 };
 
+#define FAULT_DIES (-1) /* in place of an errno: the process is killed instead of calling */
+
 struct faults {
     enum fault_role role;
     enum fault_call call;
@@ -95,6 +99,8 @@ static bool fault_strikes(enum fault_call call)
         (faults->persistent ? n < faults->at : n != faults->at))
         return false;
     atomic_fetch_add(&faults->hits, 1);
+    if (faults->error == FAULT_DIES)
+        kill(getpid(), SIGKILL);
     errno = faults->error;
     return true;
 }
