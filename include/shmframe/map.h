@@ -6,6 +6,7 @@
 #ifndef SHMFRAME_MAP_H
 #define SHMFRAME_MAP_H
 
+#include <shmframe/frame.h>
 #include <shmframe/pool.h>
 
 SHMF_BEGIN_DECLS
@@ -51,6 +52,15 @@ struct shmf_for_options {
 SHMF_API int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
                            void *context, const struct shmf_for_options *options,
                            struct shmf_error *err);
+
+/* shmf_frame_describe(), by the pool's workers, in parts of 262,144 rows of one column. Counts, nulls,
+ * min and max are the same; mean and std of columns that are longer than a part differ from those
+ * by rounding alone, as a rule below 1e-10 of their size (the parts are merged by Chan's formula, always in the same order:
+ * the result does not depend on the workers). The frame must have a handle. Errors as for
+ * shmf_pool_map; SHMF_E_INVAL: NULL, or a frame without a handle. */
+SHMF_API struct shmf_frame *shmf_pool_describe(struct shmf_pool *pool,
+                                               const struct shmf_frame *frame,
+                                               struct shmf_error *err);
 
 SHMF_END_DECLS
 

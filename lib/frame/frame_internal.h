@@ -71,6 +71,28 @@ int shmfi_frame_from_attached(struct shmfi_segment *segment, struct shmf_frame *
 /* Borrowed. */
 struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame);
 
+/* ---- describing in parts ------------------------------------------------------------------ */
+
+/* What rows of a column hold; plain bytes, so that it can travel. All zero for no rows. */
+struct shmfi_moments {
+    int64_t count, nulls;
+    double mean, squares; /* sum of squared distances from the mean */
+    double min, max;
+};
+
+/* Of `count` rows from `first` on. SHMF_E_RANGE: no such rows or column. SHMF_E_DTYPE. */
+int shmfi_frame_moments(const struct shmf_frame *frame, int64_t column, int64_t first,
+                        int64_t count, struct shmfi_moments *moments);
+void shmfi_moments_merge(struct shmfi_moments *all, const struct shmfi_moments *more);
+
+/* The positions of the columns that have a summary; there is room for all. Returns how many. */
+int64_t shmfi_frame_summable(const struct shmf_frame *frame, int64_t *columns);
+
+/* What shmf_frame_describe() returns, of the moments of these columns. */
+struct shmf_frame *shmfi_frame_describe_as(const struct shmf_frame *frame,
+                                           const struct shmfi_moments *moments,
+                                           struct shmf_error *err);
+
 /* ---- within the module -------------------------------------------------------------------- */
 
 /* Copies and checks what column and dictionary table have; the header was checked. */
