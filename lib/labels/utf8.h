@@ -7,4 +7,7 @@
  * where there is none: RFC 3629, so no overlong forms, surrogates, or codes above 10FFFF. */
 unsigned shmfi_utf8_decode(const unsigned char *at, uint64_t size, uint32_t *code);
 
+/* How many columns of a terminal a character takes: 0, 1 or 2. */
+unsigned shmfi_character_width(uint32_t code);
+
 #endif
