@@ -11,8 +11,8 @@
 SHMF_BEGIN_DECLS
 
 /* Rows `first` to first + count - 1, without copying them; the cost depends on the columns (and on
- * the rows of those with nulls, which are counted). It is read like any frame, keeps the memory of
- * the whole alive, and has no handle: a task is given the whole, and the rows as its argument.
+ * the rows of those with nulls, which are counted). It is read like any frame and keeps the memory of
+ * the whole alive; its handle names these rows of the whole (shmf_handle_slice), for tasks.
  * Elements are aligned to their size only; see bit_offset in struct shmf_column. Looking up a label
  * that several rows of the whole bear reads the slice's labels. A whole that was opened
  * copy-on-write or as a private copy must not be written meanwhile. SHMF_E_RANGE: no such rows.
@@ -21,7 +21,7 @@ SHMF_API struct shmf_frame *shmf_frame_slice(const struct shmf_frame *frame, int
                                              int64_t count, struct shmf_error *err);
 
 /* The columns at these positions, in this order, as often as they are named, without copying them;
- * otherwise as for slices. */
+ * otherwise as for slices, but without a handle: a task is given the whole, and selects. */
 SHMF_API struct shmf_frame *shmf_frame_select(const struct shmf_frame *frame,
                                               const int64_t *columns, int64_t n,
                                               struct shmf_error *err);

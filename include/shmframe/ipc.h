@@ -10,6 +10,7 @@
 
 SHMF_BEGIN_DECLS
 
+/* How frames lie in a file. */
 enum shmf_ipc_format {
     SHMF_IPC_FILE = 0,  /* with a footer, for reading at random: .arrow, .feather */
     SHMF_IPC_STREAM = 1 /* from front to back, for pipes: .arrows */

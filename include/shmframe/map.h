@@ -26,7 +26,8 @@ struct shmf_map_options {
  * `result_size` bytes (shmf_task_return_bytes or _double), which go to results + i * result_size;
  * nothing when result_size is 0. statuses[i], unless NULL, tells how element i went
  * (SHMF_E_CANCELLED: the call failed before it was run); the bytes of one that failed are not
- * touched. An element's argument is aligned as it is in `args`, if that is aligned to 64 bytes.
+ * touched. Of what is granted in tasks->handles (grant.h) element i may write row i. An element's
+ * argument is aligned as it is in `args`, if that is aligned to 64 bytes.
  * Returns SHMF_OK, or the status of the first element that failed, with its number and reason in
  * `*err`; or the failure of the call itself. */
 SHMF_API int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tasks *tasks,
@@ -36,18 +37,28 @@ SHMF_API int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct
 /* A part of a range: begin <= i < end. Fails as a task function does. */
 typedef int (*shmf_range_fn)(struct shmf_task *task, int64_t begin, int64_t end, void *context);
 
+/* A part that failed: its rows in what it was granted are undefined. Must not call functions of the
+ * pool; `failure` is the library's. */
+typedef void (*shmf_part_failed_fn)(int64_t begin, int64_t end, const struct shmf_failure *failure,
+                                    void *user);
+
 /* Zero means the default in every field. */
 struct shmf_for_options {
     int64_t grain;        /* numbers that travel together; 0: the range in equal parts, one for each
                              worker (and the caller) */
     int caller_too;       /* nonzero: the caller runs parts as well */
-    const struct shmf_handle *handles; /* inputs of every part */
+    const struct shmf_handle *handles; /* inputs of every part; of what is granted (grant.h) a part
+                             may write the rows begin <= r < end */
     size_t n_handles;
-    uint64_t reserved[8]; /* must be zero */
+    shmf_part_failed_fn failed_fn; /* called for each part that failed, before the call returns */
+    void *failed_user;
+    int attempts;         /* of a part whose worker died; > 1: parts are idempotent */
+    int reserved0;        /* must be zero */
+    uint64_t reserved[5]; /* must be zero */
 };
 
 /* Runs `fn` over the parts of begin <= i < end and waits. `context` is memory of the application as
- * it was when the pool was created; what parts compute goes into memory that is shared. Returns
+ * it was when the pool was created; what parts compute goes into objects granted to them. Returns
  * SHMF_OK, or how the first part that failed did, its bounds in `*err`; the others ran. */
 SHMF_API int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
                            void *context, const struct shmf_for_options *options,

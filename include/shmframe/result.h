@@ -15,7 +15,7 @@ SHMF_BEGIN_DECLS
 
 struct shmf_result;
 
-#define SHMF_BACKTRACE_SIZE 30
+#define SHMF_BACKTRACE_SIZE 30 /* frames of a backtrace, at most */
 
 /* Where a worker was when SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT ended it. */
 struct shmf_backtrace {
@@ -46,6 +46,12 @@ SHMF_API uint64_t shmf_result_nanoseconds(const struct shmf_result *result); /* 
 /* Prints the message, and the backtrace with the names that this process knows: for static functions
  * module and offset, as addr2line takes them. SHMF_E_INVAL; SHMF_E_SYS: the stream failed. */
 SHMF_API int shmf_failure_print(const struct shmf_failure *failure, FILE *stream);
+
+/* The slices that a task which failed had been granted (grant.h): what lies there is undefined, but
+ * for what the task is known to have written. Borrowed from the result; NULL, and 0 in `*count`
+ * (which may be NULL), when there are none or the task did not run. */
+SHMF_API const struct shmf_handle *shmf_result_undefined(const struct shmf_result *result,
+                                                         size_t *count);
 
 /* What was returned, borrowed from the result; NULL when the task failed or returned something
  * else. `size` may be NULL. A double: NaN then. */

@@ -13,7 +13,9 @@
 #include <shmframe/dtype.h>
 #include <shmframe/error.h>
 #include <shmframe/frame.h>
+#include <shmframe/frame_map.h>
 #include <shmframe/future.h>
+#include <shmframe/grant.h>
 #include <shmframe/handle.h>
 #include <shmframe/ipc.h>
 #include <shmframe/map.h>

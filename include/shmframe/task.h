@@ -53,8 +53,18 @@ SHMF_API struct shmf_array *shmf_task_new_array(struct shmf_task *task, enum shm
 SHMF_API struct shmf_frame *shmf_task_new_frame(struct shmf_task *task,
                                                 const struct shmf_frame_spec *spec);
 
+/* For objects that the task made by other means (builder.h, derive.h, shmf_frame_from_columns, ...):
+ * they become the task's, freed with it, and may be returned like those above. Returns the object;
+ * NULL, with the task's error recorded, for NULL (`err`, which may be NULL, says why it is none) and
+ * where there is no memory to note it: the object is freed then. */
+SHMF_API struct shmf_array *shmf_task_own_array(struct shmf_task *task, struct shmf_array *array,
+                                                const struct shmf_error *err);
+SHMF_API struct shmf_frame *shmf_task_own_frame(struct shmf_task *task, struct shmf_frame *frame,
+                                                const struct shmf_error *err);
+
 /* Make this the task's result (the last call counts). Return their value from the task function.
- * The object must come from this task. A frame is finished if it is not yet. */
+ * The object must come from this task, and lie in memory of its own: no slice, no selection, nothing
+ * that was opened (shmf_frame_take copies rows). A frame is finished if it is not yet. */
 SHMF_API int shmf_task_return_array(struct shmf_task *task, struct shmf_array *array);
 SHMF_API int shmf_task_return_frame(struct shmf_task *task, struct shmf_frame *frame);
 

@@ -88,7 +88,12 @@ struct shmf_array *shmf_array_open(struct shmf_handle handle, struct shmf_error 
         shmfi_array_from_segment(segment, false, &array, err))
         return NULL;
     array->writable = array->writable && handle.access != SHMF_READ_ONLY;
-    return array;
+    if (!handle.begin && !handle.end)
+        return array;
+    struct shmf_array *slice = NULL;
+    shmfi_array_slice(array, handle.begin, handle.end, &slice, err);
+    shmf_array_free(array);
+    return slice;
 }
 
 void shmf_array_free(struct shmf_array *array)
@@ -109,7 +114,7 @@ static void write_header(void *base, const struct shmf_format_array *header)
     memcpy((unsigned char *)base + behind, from + behind, sizeof *header - behind);
 }
 
-struct shmf_array *shmfi_array_create(const struct shmf_format_array *header,
+struct shmf_array *shmfi_array_create(const struct shmf_format_array *header, unsigned flags,
                                       struct shmf_error *err)
 {
     struct shmf_array *array = shmfi_sys.calloc(1, sizeof *array);
@@ -117,7 +122,7 @@ struct shmf_array *shmfi_array_create(const struct shmf_format_array *header,
         shmfi_error(err, SHMF_E_NOMEM, "array object");
         return NULL;
     }
-    if (shmfi_segment_new(header->header.total_size, 0, &array->segment, err)) {
+    if (shmfi_segment_new(header->header.total_size, flags, &array->segment, err)) {
         shmfi_sys.free(array);
         return NULL;
     }
@@ -137,7 +142,10 @@ struct shmf_handle shmf_array_handle(const struct shmf_array *array)
 {
     if (!array || !array->segment)
         return (struct shmf_handle){0};
-    return shmfi_segment_handle(array->segment, SHMF_KIND_ARRAY);
+    struct shmf_handle handle = shmfi_segment_handle(array->segment, SHMF_KIND_ARRAY);
+    return array->is_slice
+               ? shmf_handle_slice(handle, array->first, array->first + array->header.shape[0])
+               : handle;
 }
 
 enum shmf_dtype shmf_array_dtype(const struct shmf_array *array)

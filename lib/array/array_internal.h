@@ -16,6 +16,8 @@ struct shmf_array {
     struct shmf_format_array header;
     unsigned char *data; /* the first element */
     int64_t size;        /* elements */
+    int64_t first;       /* of a slice: the first row's position in the whole */
+    bool is_slice;       /* part of another array, whose segment it shares */
     bool writable;       /* it was made here, or opened copy-on-write or as a private copy */
 };
 
@@ -32,6 +34,11 @@ int shmfi_array_from_memory(void *memory, uint64_t size, struct shmf_array **arr
  * file that becomes shorter meanwhile is an error, not SIGBUS. */
 int shmfi_array_from_attached(struct shmfi_segment *segment, struct shmf_array **array,
                               struct shmf_error *err);
+
+/* The part begin <= i < end of the first axis, sharing the segment; as writable as the whole. No
+ * rows at all are in any array. */
+int shmfi_array_slice(const struct shmf_array *whole, int64_t begin, int64_t end,
+                      struct shmf_array **slice, struct shmf_error *err);
 
 /* Borrowed. */
 struct shmfi_segment *shmfi_array_segment(const struct shmf_array *array);

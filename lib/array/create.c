@@ -53,8 +53,8 @@ static int describe(struct shmf_format_array *header, enum shmf_dtype dtype, int
     return SHMF_OK;
 }
 
-struct shmf_array *shmf_array_new(enum shmf_dtype dtype, int ndim, const int64_t *shape,
-                                  struct shmf_error *err)
+struct shmf_array *shmfi_array_new(enum shmf_dtype dtype, int ndim, const int64_t *shape,
+                                   unsigned flags, struct shmf_error *err)
 {
     struct shmf_format_array header = {
         .header = {.version = SHMF_FORMAT_VERSION,
@@ -65,7 +65,13 @@ struct shmf_array *shmf_array_new(enum shmf_dtype dtype, int ndim, const int64_t
     memcpy(header.header.magic, SHMF_FORMAT_MAGIC, sizeof header.header.magic);
     if (check_arguments(dtype, ndim, shape, err) || describe(&header, dtype, ndim, shape, err))
         return NULL;
-    return shmfi_array_create(&header, err);
+    return shmfi_array_create(&header, flags, err);
+}
+
+struct shmf_array *shmf_array_new(enum shmf_dtype dtype, int ndim, const int64_t *shape,
+                                  struct shmf_error *err)
+{
+    return shmfi_array_new(dtype, ndim, shape, 0, err);
 }
 
 #define COPY_RUN(size)                                                                             \

@@ -158,7 +158,6 @@ struct shmfi_slot {
     uint64_t arg_size;
     struct shmf_handle spill; /* region 0: the payload is inline */
     uint64_t deadline;        /* ns that the task may run; 0: no limit */
-    uint8_t unused[16];
     alignas(16) uint8_t payload[SHMFI_INLINE_PAYLOAD];
 };
 

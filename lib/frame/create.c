@@ -306,7 +306,8 @@ static struct shmf_frame *create(struct plan *plan, struct shmf_error *err)
         shmfi_error(err, SHMF_E_NOMEM, "frame object");
         return NULL;
     }
-    if (shmfi_segment_new(plan->header.header.total_size, 0, &frame->segment, err)) {
+    unsigned flags = plan->source->grantable ? SHMFI_GRANTABLE : 0;
+    if (shmfi_segment_new(plan->header.header.total_size, flags, &frame->segment, err)) {
         shmfi_sys.free(frame);
         return NULL;
     }

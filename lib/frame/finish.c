@@ -131,6 +131,8 @@ int shmf_frame_finish(struct shmf_frame *frame, struct shmf_error *err)
         return shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
     if (!frame->building && !frame->writable)
         return SHMF_OK;
+    if (frame->is_view)
+        return shmfi_error(err, SHMF_E_ACCESS, "frame: its owner finishes it, as a whole");
     if (!frame->segment || !frame->segment->writable)
         return shmfi_error(err, SHMF_E_ACCESS, "frame: belongs to another process");
     struct shmf_format_frame *shared = (void *)frame->base;

@@ -68,6 +68,26 @@ int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct sh
 int shmfi_frame_from_attached(struct shmfi_segment *segment, struct shmf_frame **frame,
                               struct shmf_error *err);
 
+/* The same with a header that was read already; the table is used in place. */
+int shmfi_frame_from_header(void *memory, uint64_t size, const struct shmf_format_frame *header,
+                            struct shmf_frame **frame, struct shmf_error *err);
+
+/* grant.c: a frame that is being built elsewhere, over a segment opened for writing, whose reference
+ * is taken; and the rows of it that a task may write. Both zero: all. SHMF_E_ACCESS: it is finished.
+ * SHMF_E_RANGE, SHMF_E_INVAL: no such rows, or not for writing. */
+int shmfi_frame_open_granted(struct shmfi_segment *segment, struct shmf_frame **frame,
+                             struct shmf_error *err);
+int shmfi_frame_granted_slice(const struct shmf_frame *whole, int64_t begin, int64_t end,
+                              struct shmf_frame **slice, struct shmf_error *err);
+
+/* shmf_frame_slice, of frames that are not finished too. */
+struct shmf_frame *shmfi_frame_slice(const struct shmf_frame *frame, int64_t first, int64_t count,
+                                     struct shmf_error *err);
+
+/* The rows that a handle names. SHMF_E_RANGE. */
+int shmfi_frame_named_slice(const struct shmf_frame *frame, int64_t begin, int64_t end,
+                            struct shmf_frame **slice, struct shmf_error *err);
+
 /* Borrowed. */
 struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame);
 
@@ -116,6 +136,7 @@ struct shmfi_frame_source {
     const uint8_t *const *validity;
     const struct shmfi_column_size *sizes;       /* n_columns: known already */
     const struct shmfi_label_source *row_labels; /* instead of the spec's */
+    bool grantable;                              /* other processes may get it for writing */
 };
 
 /* A frame in the building state, after `spec`. The data themselves are not written. */

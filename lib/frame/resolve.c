@@ -56,6 +56,32 @@ int shmfi_frame_copy_tables(struct shmf_frame *frame, const void *column_table,
     return shmfi_format_read_dictionary_table(dictionary_table, h, copied_dictionaries, err);
 }
 
+static void use_in_place(struct shmf_frame *frame)
+{
+    frame->columns = frame->base + frame->header.columns_offset;
+    frame->column_size = frame->header.column_size;
+    frame->dictionaries = frame->base + frame->header.dictionaries_offset;
+    frame->dictionary_size = frame->header.dictionary_size;
+}
+
+int shmfi_frame_from_header(void *memory, uint64_t size, const struct shmf_format_frame *header,
+                            struct shmf_frame **frame, struct shmf_error *err)
+{
+    struct shmf_frame *made = shmfi_sys.calloc(1, sizeof *made);
+    if (!made)
+        return shmfi_error(err, SHMF_E_NOMEM, "frame object");
+    made->base = memory;
+    int rc = shmfi_format_read_frame(header, size, &made->header, err);
+    if (rc) {
+        shmf_frame_free(made);
+        return rc;
+    }
+    use_in_place(made);
+    shmfi_frame_resolve(made);
+    *frame = made;
+    return SHMF_OK;
+}
+
 int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
                             struct shmf_error *err)
 {
@@ -68,10 +94,7 @@ int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct sh
         rc = shmfi_frame_copy_tables(made, made->base + made->header.columns_offset,
                                      made->base + made->header.dictionaries_offset, err);
     } else if (rc == SHMF_OK) {
-        made->columns = made->base + made->header.columns_offset;
-        made->column_size = made->header.column_size;
-        made->dictionaries = made->base + made->header.dictionaries_offset;
-        made->dictionary_size = made->header.dictionary_size;
+        use_in_place(made);
     }
     if (rc) {
         shmf_frame_free(made);
@@ -109,7 +132,12 @@ struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct shmf_error 
     if (shmfi_frame_from_segment(segment, trusted, &frame, err))
         return NULL;
     frame->writable = frame->writable && handle.access != SHMF_READ_ONLY;
-    return frame;
+    if (!handle.begin && !handle.end)
+        return frame;
+    struct shmf_frame *slice = NULL;
+    shmfi_frame_named_slice(frame, handle.begin, handle.end, &slice, err);
+    shmf_frame_free(frame);
+    return slice;
 }
 
 void shmf_frame_free(struct shmf_frame *frame)
@@ -128,7 +156,10 @@ struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame)
 
 struct shmf_handle shmf_frame_handle(const struct shmf_frame *frame)
 {
-    if (!frame || frame->building || frame->is_view || !frame->segment)
+    if (!frame || frame->building || frame->selected || !frame->segment)
         return (struct shmf_handle){0};
-    return shmfi_segment_handle(frame->segment, SHMF_KIND_FRAME);
+    struct shmf_handle handle = shmfi_segment_handle(frame->segment, SHMF_KIND_FRAME);
+    return frame->is_view ? shmf_handle_slice(handle, frame->first_row,
+                                              frame->first_row + (int64_t)frame->header.n_rows)
+                          : handle;
 }

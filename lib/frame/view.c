@@ -229,8 +229,31 @@ static int check_whole(const struct shmf_frame *frame, struct shmf_error *err)
 struct shmf_frame *shmf_frame_slice(const struct shmf_frame *frame, int64_t first, int64_t count,
                                     struct shmf_error *err)
 {
-    if (check_whole(frame, err))
-        return NULL;
+    return check_whole(frame, err) ? NULL : shmfi_frame_slice(frame, first, count, err);
+}
+
+/* As a handle names it: no rows at all are in any frame. */
+int shmfi_frame_named_slice(const struct shmf_frame *frame, int64_t begin, int64_t end,
+                            struct shmf_frame **slice, struct shmf_error *err)
+{
+    int64_t rows = shmf_frame_rows(frame);
+    struct shmf_error why = {0};
+    if (begin == end)
+        begin = end = begin < rows ? begin : rows;
+    *slice = shmfi_frame_slice(frame, begin, end - begin, &why);
+    if (*slice)
+        return SHMF_OK;
+    if (why.code == SHMF_E_RANGE)
+        return shmfi_error(err, SHMF_E_RANGE, "rows [%lld, %lld) of a frame of %lld",
+                           (long long)begin, (long long)end, (long long)rows);
+    if (err)
+        *err = why;
+    return why.code;
+}
+
+struct shmf_frame *shmfi_frame_slice(const struct shmf_frame *frame, int64_t first, int64_t count,
+                                     struct shmf_error *err)
+{
     if (first < 0 || count < 0 ||
         !shmfi_inside((uint64_t)first, (uint64_t)count, frame->header.n_rows)) {
         shmfi_error(err, SHMF_E_RANGE, "first, count: %lld rows from %lld on, but there are %lld",

@@ -14,6 +14,7 @@ struct request {
     uint64_t length;  /* whole pages */
     uint64_t granted; /* bytes that the budget has promised and that are not obtained yet */
     bool single;
+    bool grantable;
     struct shmf_error *err;
     struct shmfi_after after;
 };
@@ -53,11 +54,13 @@ static uint64_t shared_region_size(uint64_t length)
     return needed > size ? needed : size;
 }
 
-/* The region released last whose size fits: its pages are most likely in the caches still. */
-static struct shmfi_region *find_cached(uint64_t length)
+/* The region released last whose size fits: its pages are most likely in the caches still. One that
+ * others may have mapped writable holds nothing that they were not granted. */
+static struct shmfi_region *find_cached(uint64_t length, bool grantable)
 {
     struct shmfi_region *region = shmfi_memory.cached.head;
-    while (region && (region->size < length || region->size > region_size(length) + length / 4))
+    while (region && (region->grantable != grantable || region->size < length ||
+                      region->size > region_size(length) + length / 4))
         region = region->next;
     return region;
 }
@@ -85,7 +88,7 @@ static struct place find_place(const struct request *request)
 {
     struct place place = {0};
     if (request->single)
-        place.region = find_cached(request->length);
+        place.region = find_cached(request->length, request->grantable);
     else
         find_shared(request->length, &place);
     if (place.region) {
@@ -118,9 +121,11 @@ static int make_region(struct place *place, const struct request *request)
 {
     int rc = shmfi_region_create(place->size, request->single, &place->region, request->err);
     uint64_t smallest = region_size(request->length);
-    if (!rc || place->size == smallest)
-        return rc;
-    return shmfi_region_create(smallest, request->single, &place->region, request->err);
+    if (rc && place->size != smallest)
+        rc = shmfi_region_create(smallest, request->single, &place->region, request->err);
+    if (!rc)
+        place->region->grantable = request->grantable;
+    return rc;
 }
 
 static void occupy(struct shmfi_live *live)
@@ -265,7 +270,9 @@ int shmfi_segment_new(uint64_t length, unsigned flags, struct shmfi_segment **se
     if (rc)
         return rc;
     why = (struct shmf_error){.code = SHMF_E_NOSPC};
-    request.single = request.length >= SHMFI_SINGLE_FROM || (flags & SHMFI_OWN_REGION);
+    request.grantable = flags & SHMFI_GRANTABLE;
+    request.single =
+        request.length >= SHMFI_SINGLE_FROM || (flags & (SHMFI_OWN_REGION | SHMFI_GRANTABLE));
     shmfi_memory_enter();
     rc = place_and_take(&request, &live);
     request.after.released += request.granted;

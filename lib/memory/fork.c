@@ -71,6 +71,7 @@ static void inherit_region(struct shmfi_node *node, void *context)
     region->reporting = 0;
     shmfi_sys.free(region->used);
     region->used = region->dirty = region->populated = region->huge_map = NULL;
+    region->write_base = NULL; /* children do not inherit that mapping */
     if (!was_own)
         return;
     shmfi_memory.foreign++;

@@ -31,6 +31,7 @@ struct shmfi_segment {
 };
 
 #define SHMFI_OWN_REGION 1u /* the segment gets a region to itself whatever its size */
+#define SHMFI_GRANTABLE 2u  /* that, and one whose writable descriptor other processes may get */
 
 /* A new writable segment of at least `length` bytes in memory of this process, whose pages are
  * reserved: writing cannot raise SIGBUS. Its first 4096 bytes are zero, then holds old bytes.
@@ -40,6 +41,9 @@ int shmfi_segment_new(uint64_t length, unsigned flags, struct shmfi_segment **se
                       struct shmf_error *err);
 
 struct shmfi_segment *shmfi_segment_ref(struct shmfi_segment *segment);
+
+/* Was it made by this process, in memory of its own? Views are not. */
+bool shmfi_segment_is_own(const struct shmfi_segment *segment);
 
 /* Drops a reference; the last one releases the segment: our own goes back to the allocator
  * (generation word cleared), another's is reported to its lender. NULL is fine. */
@@ -51,8 +55,10 @@ struct shmf_handle shmfi_segment_handle(const struct shmfi_segment *segment, uin
 
 /* Opens what the handle names, honouring handle.access: read-only gives the shared object itself
  * (same base for all openers), copy-on-write a private mapping that pins the segment, private copy
- * a new own segment with the same bytes (generation word: its own). SHMF_E_STALE: unknown region,
- * or the segment was released; SHMF_E_INVAL: access. */
+ * a new own segment with the same bytes (generation word: its own), writable the shared object
+ * for writing: our own if it is grantable, or one whose writable descriptor we were given (no system
+ * call; SHMF_E_ACCESS otherwise). SHMF_E_STALE: unknown region, or the segment was released;
+ * SHMF_E_INVAL: access. */
 int shmfi_segment_open(const struct shmf_handle *handle, struct shmfi_segment **segment,
                        struct shmf_error *err);
 
@@ -187,6 +193,23 @@ int shmfi_segment_read(const struct shmfi_segment *segment, uint64_t offset, voi
 /* The descriptor of the sealed file that holds this segment alone, unchanged; borrowed; -1: there is
  * none. */
 int shmfi_segment_sealed_fd(const struct shmfi_segment *segment);
+
+/* ---- granting ------------------------------------------------------------------------------ */
+
+/* May other processes get this segment for writing? Only its owner may let them. */
+bool shmfi_segment_is_grantable(const struct shmfi_segment *segment);
+
+/* The owner's writable descriptor of a region that holds grantable objects; borrowed. Negative:
+ * SHMF_E_ACCESS. */
+int shmfi_region_write_fd(struct shmfi_region *region, struct shmf_error *err);
+
+/* The other side: maps the region, which is known here, writable as well. Takes over `fd`. */
+int shmfi_region_give_write_fd(uint64_t id, int fd, struct shmf_error *err);
+bool shmfi_region_is_writable(const struct shmfi_region *region);
+
+/* Somebody who could write the region is dead or beyond control: it is not used again when its
+ * object is released. Unknown ids are ignored. */
+void shmfi_region_taint(uint64_t id);
 
 /* ---- after fork --------------------------------------------------------------------------- */
 

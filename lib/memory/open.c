@@ -89,6 +89,7 @@ int shmfi_live_map_private(struct shmfi_live *origin, struct shmfi_live **result
     shmfi_map_advise(base, from->length, false);
     view->segment.base = base;
     view->segment.writable = true;
+    view->private_mapping = true;
     view->origin = origin;
     *result = view;
     return 0;
@@ -119,9 +120,10 @@ static int open_locked(const struct shmf_handle *handle, struct shmfi_live **liv
     if (rc)
         return rc;
     *live = shared;
-    if (handle->access != SHMF_COPY_ON_WRITE)
-        return 0;
-    rc = shmfi_live_map_private(shared, live, err);
+    if (handle->access == SHMF_COPY_ON_WRITE)
+        rc = shmfi_live_map_private(shared, live, err);
+    else if (handle->access == SHMF_WRITABLE)
+        rc = shmfi_open_writable_locked(shared, live, err);
     if (rc)
         shmfi_live_unref_locked(shared, after);
     return rc;
@@ -130,7 +132,7 @@ static int open_locked(const struct shmf_handle *handle, struct shmfi_live **liv
 int shmfi_segment_open(const struct shmf_handle *handle, struct shmfi_segment **segment,
                        struct shmf_error *err)
 {
-    if (handle->access > SHMF_PRIVATE_COPY)
+    if (handle->access > SHMF_WRITABLE)
         return shmfi_error(err, SHMF_E_INVAL, "handle: access %u is none", handle->access);
     if (!handle->region)
         return shmfi_error(err, SHMF_E_INVAL, "handle: it names nothing");

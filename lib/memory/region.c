@@ -177,6 +177,8 @@ void shmfi_region_destroy(struct shmfi_region *region)
                             (off_t)region->size);
     if (region->base)
         shmfi_sys.munmap(region->base, region->size);
+    if (region->write_base)
+        shmfi_sys.munmap(region->write_base, region->size);
     if (region->read_fd >= 0)
         shmfi_sys.close(region->read_fd);
     if (region->fd >= 0)

@@ -80,7 +80,8 @@ static void release_own(const struct shmfi_segment *segment, struct shmfi_after 
     shmfi_memory.used -= segment->length;
     if (region->single) {
         shmfi_list_remove(region);
-        shmfi_list_push(&shmfi_memory.cached, region, true);
+        if (!region->retired)
+            shmfi_list_push(&shmfi_memory.cached, region, true);
     }
     uint64_t cap = shmfi_memory.options.cache_bytes;
     if (cap && shmfi_memory.reserved - shmfi_memory.used > cap)
@@ -123,12 +124,22 @@ void shmfi_live_unref_locked(struct shmfi_live *live, struct shmfi_after *after)
         return;
     struct shmfi_live *origin = live->origin;
     if (origin) {
-        shmfi_sys.munmap(live->segment.base, live->segment.length);
+        if (live->private_mapping)
+            shmfi_sys.munmap(live->segment.base, live->segment.length);
         shmfi_sys.free(live);
         shmfi_live_unref_locked(origin, after);
     } else {
         release(live, after);
     }
+}
+
+bool shmfi_segment_is_own(const struct shmfi_segment *segment)
+{
+    const struct shmfi_live *live = live_of((struct shmfi_segment *)(uintptr_t)segment);
+    shmfi_memory_enter();
+    bool own = segment->region->kind == SHMFI_REGION_OWN && !live->origin;
+    shmfi_memory_leave(NULL);
+    return own;
 }
 
 struct shmfi_segment *shmfi_segment_ref(struct shmfi_segment *segment)
@@ -153,7 +164,8 @@ bool shmfi_segment_is_trusted(const struct shmfi_segment *segment)
 {
     const struct shmfi_live *live = live_of((struct shmfi_segment *)(uintptr_t)segment);
     shmfi_memory_enter();
-    bool own = segment->region->kind == SHMFI_REGION_OWN && !live->origin;
+    bool own = segment->region->kind == SHMFI_REGION_OWN && !segment->region->grantable &&
+               !live->origin;
     shmfi_memory_leave(NULL);
     return own;
 }

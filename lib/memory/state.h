@@ -50,6 +50,7 @@ struct shmfi_region {
     uint64_t serial;
     uint64_t size;
     uint8_t *base;    /* NULL: not mapped here (a worker's region in a child of the worker) */
+    uint8_t *write_base; /* foreign: mapped writable as well, for objects granted; or NULL */
     int fd;           /* own: writable; others: as it came; -1: none */
     int read_fd;      /* own: opened read-only when first asked for; -1: not yet */
     dev_t device;     /* which file it is: descriptors that come later must be of the same */
@@ -58,6 +59,8 @@ struct shmfi_region {
     bool huge;        /* ask for huge pages */
     bool dontfork;    /* not mapped in children */
     bool writable;    /* mapped writable, even if no longer own */
+    bool grantable;   /* own, single: workers may be given its writable descriptor; it holds such
+                         objects only */
     bool retired;     /* destroyed with its last segment */
     bool dropped;     /* retired and no longer in `regions` */
     bool attached;    /* a file of its own, of another program; whoever was lent it must be told */
@@ -87,7 +90,8 @@ struct shmfi_live {
     struct shmfi_node node;       /* in segments, by region, offset and generation */
     struct shmfi_segment segment; /* what others see */
     size_t refs;
-    struct shmfi_live *origin;    /* copy-on-write: the segment that is pinned; not in the table */
+    struct shmfi_live *origin;    /* of a view: the segment that is pinned; not in the table */
+    bool private_mapping;         /* copy-on-write: the view is a mapping of its own */
 };
 
 struct shmfi_memory {
@@ -177,6 +181,10 @@ struct shmfi_live *shmfi_live_find_locked(const struct shmfi_region *region, uin
                                           uint64_t generation);
 void shmfi_live_unref_locked(struct shmfi_live *live, struct shmfi_after *after);
 uint64_t *shmfi_generation_word(const struct shmfi_region *region, uint64_t offset);
+
+/* grant.c: the object itself, for writing; the caller's reference becomes the result's. */
+int shmfi_open_writable_locked(struct shmfi_live *shared, struct shmfi_live **result,
+                               struct shmf_error *err);
 
 /* trim.c: gives back cached pages until at most `keep` bytes are cached; `dropped` counts regions
  * too, which may have been empty of pages but not of descriptors and address space. */

@@ -35,7 +35,8 @@ static uint8_t *room(struct shmf_task *task, uint64_t count, uint64_t result_siz
 static int run_element(struct shmf_task *element, const struct shmfi_chunk *chunk, int64_t index,
                        uint8_t *out)
 {
-    element->index = index;
+    element->index = element->begin = index;
+    element->end = index + 1;
     element->seed = shmf_task_seed_of(chunk->seed, index);
     element->error.code = SHMF_OK;
     element->size = 0;
@@ -89,6 +90,7 @@ static int run_elements(struct shmf_task *task, const struct shmfi_chunk *chunk,
         .n_shared = task->n_shared ? task->n_shared - hidden : 0,
         .own = task->n_shared ? task->own : task->own + hidden,
         .n_own = task->n_shared ? task->n_own : task->n_own - hidden,
+        .n_cut = shmf_task_n_handles(task) - hidden,
         .attempt = task->attempt,
         .worker = task->worker,
     };

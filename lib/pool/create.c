@@ -78,6 +78,8 @@ static void free_job(struct shmfi_job *job)
     for (size_t i = 0; i < job->n_pins; i++)
         shmfi_segment_unref(job->pins[i]);
     shmfi_sys.free(job->pins);
+    shmfi_grants_over(job->granted);
+    shmfi_sys.free(job->granted);
     shmfi_shared_unref(job->shared);
     shmfi_sys.free(job->copy);
     shmf_result_free(job->result);

@@ -56,7 +56,7 @@ static int copy_input(struct shmf_future *future, struct shmf_error *err)
         if (rc)
             return rc;
     }
-    return SHMF_OK;
+    return shmfi_grants_take(&future->order, &future->order.granted, err);
 }
 
 static void free_input(struct shmf_future *future)
@@ -64,6 +64,8 @@ static void free_input(struct shmf_future *future)
     struct shmf_task_input *input = &future->order.input;
     for (size_t i = 0; future->pins && i < input->n_handles; i++)
         shmfi_segment_unref(future->pins[i]);
+    shmfi_grants_undo(future->order.granted);
+    future->order.granted = NULL;
     shmfi_sys.free(future->pins);
     shmfi_sys.free((void *)(uintptr_t)input->arg);
     shmfi_sys.free((void *)(uintptr_t)input->handles);
@@ -109,6 +111,8 @@ static void empty_backlog(struct shmf_pool *pool)
         int rc = shmfi_pool_submit(pool, &future->order, &err);
         if (rc == 0)
             break;
+        if (rc == 1)
+            future->order.granted = NULL; /* the job's */
         shmfi_future_leave_backlog(future);
         if (rc < 0)
             shmfi_future_fail(future, rc, err.message);

@@ -24,6 +24,11 @@ static void deliver(struct shmf_pool *pool, uint32_t slot)
     struct shmf_result *result = job->result;
     struct shmfi_sink *sink = job->sink;
     job->result = NULL;
+    shmfi_grants_over(job->granted);
+    if (result->failure.code && result->worker >= 0) { /* it ran: what it may have written */
+        result->granted = job->granted;
+        job->granted = NULL;
+    }
     shmfi_pool_release_slot(pool, slot);
     if (sink) {
         shmfi_pool_deliver(pool, sink, result);
@@ -38,6 +43,9 @@ void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shm
     job->result->index = job->index;
     job->result->worker = failure->worker;
     job->result->failure = *failure;
+    if (failure->worker >= 0)
+        shmfi_grants_describe(job->granted, job->result->failure.message,
+                              sizeof job->result->failure.message);
     deliver(pool, slot);
 }
 

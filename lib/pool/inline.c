@@ -44,9 +44,15 @@ int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, st
         rc = check_handles(&order->input, err);
     if (rc)
         return rc;
+    struct shmfi_granted *granted = NULL;
+    rc = shmfi_grants_take(order, &granted, err);
+    if (rc)
+        return rc;
     struct shmf_result *result = shmfi_result_new();
-    if (!result)
+    if (!result) {
+        shmfi_grants_undo(granted);
         return shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
+    }
     struct shmf_task task = {
         .arg = order->input.arg,
         .arg_size = order->input.arg_size,
@@ -54,6 +60,9 @@ int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, st
         .n_shared = order->shared ? order->shared->count : 0,
         .own = order->input.handles,
         .n_own = order->input.n_handles,
+        .n_cut = order->shared ? order->shared->count : 0,
+        .begin = order->begin,
+        .end = order->end,
         .index = order->index,
         .seed = order->seed,
         .attempt = 1,
@@ -66,6 +75,11 @@ int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, st
     shmfi_sys.free(task.deferred);
     shmfi_sys.free(task.scratch);
     shmfi_pool_step_in(pool);
+    shmfi_grants_over(granted);
+    if (result->failure.code)
+        result->granted = granted;
+    else
+        shmfi_sys.free(granted);
     shmfi_pool_deliver(pool, order->sink, result);
     return 1;
 }

@@ -55,6 +55,9 @@ static int submit_one(struct shmf_iter *iter, struct shmf_error *err)
         .index = iter->submitted,
         .seed = shmf_task_seed_of(iter->tasks.seed, iter->submitted),
         .shared = iter->shared,
+        .call = iter,
+        .begin = iter->submitted,
+        .end = iter->submitted + 1,
         .deadline = iter->deadline,
     };
     int rc = peek(iter, &order.input, err);
@@ -226,6 +229,7 @@ void shmfi_iter_detach(struct shmf_iter *iter)
 
 void shmfi_iter_destroy(struct shmf_iter *iter)
 {
+    shmfi_grants_end(iter);
     drop_results(iter);
     shmfi_shared_unref(iter->shared);
     shmfi_sys.free(iter->ready);

@@ -162,9 +162,10 @@ void shmfi_pool_send_drops(struct shmf_pool *pool)
         struct shmfi_member *member = &pool->members[w];
         for (size_t i = 0; i < dropped.count && member->socket >= 0; i++) {
             struct shmfi_mail mail = {.type = SHMFI_MAIL_DROP, .id = dropped.ids[i]};
-            if (!shmfi_ids_has(&member->sent, mail.id))
+            if (!shmfi_ids_has(&member->sent, mail.id) && !shmfi_ids_has(&member->granted, mail.id))
                 continue; /* unknown to it, or inherited: a mapping without pages */
             shmfi_ids_remove(&member->sent, mail.id);
+            shmfi_ids_remove(&member->granted, mail.id);
             if (shmfi_fdpass_send(member->socket, &mail, sizeof mail, -1, NULL) == 1)
                 atomic_fetch_add_explicit(&pool->board.lines[w].app_mail, 1, memory_order_release);
         }

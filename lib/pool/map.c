@@ -26,6 +26,10 @@ struct map_call {
     struct span *spans;  /* of all chunks so far, by number */
     int64_t spans_capacity;
     struct shmfi_chunk chunk;
+    struct shmf_handle *handles; /* of every chunk: its arguments, then the tasks' own */
+    size_t n_handles;
+    bool grants;                 /* ... some of which it may write, cut for it */
+    struct shmf_handle *cut;
 
     uint8_t *results;
     int *statuses;
@@ -65,6 +69,10 @@ static int next_chunk(struct shmf_task_input *input, void *user)
     }
     call->spans[call->handed_out++] = span;
     call->next += span.count;
+    for (size_t i = 0; call->grants && i < call->n_handles; i++)
+        call->cut[i] = shmfi_cut_handle(&call->handles[i], span.first, span.first + span.count);
+    input->handles = call->grants ? call->cut : NULL;
+    input->n_handles = call->grants ? call->n_handles : 0;
     call->chunk.first = span.first;
     call->chunk.count = span.count;
     input->arg = &call->chunk;
@@ -212,30 +220,33 @@ static int iterate(struct shmf_pool *pool, struct map_call *call, const struct s
     return rc ? rc : call->status;
 }
 
+/* What every chunk has in common travels with all of them; where chunks write, each has handles of
+ * its own. */
 static int map_with_args(struct shmf_pool *pool, struct map_call *call,
                          const struct shmf_map_options *options, struct shmfi_segment *args)
 {
     const struct shmf_tasks *tasks = call->tasks;
-    size_t n_handles = tasks->n_handles + (args ? 1 : 0);
-    struct shmf_handle *handles = shmfi_sys.malloc((n_handles + 1) * sizeof *handles);
-    int rc = SHMF_E_NOMEM;
-    if (handles) {
-        if (args)
-            handles[0] = shmfi_segment_handle(args, SHMF_KIND_BYTES);
-        if (tasks->n_handles)
-            memcpy(handles + (args ? 1 : 0), tasks->handles, tasks->n_handles * sizeof *handles);
-        struct shmf_tasks chunks = {
-            .count = -1,
-            .next = next_chunk,
-            .user = call,
-            .handles = handles,
-            .n_handles = n_handles,
-        };
-        rc = iterate(pool, call, &chunks, options);
-    } else {
-        shmfi_error(call->err, rc, "no memory for a map over %zu handles", n_handles);
-    }
-    shmfi_sys.free(handles);
+    size_t n_args = args ? 1 : 0, n_handles = tasks->n_handles + n_args;
+    call->grants = shmfi_any_writable(tasks->handles, tasks->n_handles);
+    call->n_handles = n_handles;
+    call->handles = shmfi_sys.calloc(2 * n_handles + 1, sizeof *call->handles);
+    if (!call->handles)
+        return shmfi_error(call->err, SHMF_E_NOMEM, "no memory for a map over %zu handles",
+                           n_handles);
+    call->cut = call->handles + n_handles;
+    if (args)
+        call->handles[0] = shmfi_segment_handle(args, SHMF_KIND_BYTES);
+    if (tasks->n_handles)
+        memcpy(call->handles + n_args, tasks->handles, tasks->n_handles * sizeof *call->handles);
+    struct shmf_tasks chunks = {
+        .count = -1,
+        .next = next_chunk,
+        .user = call,
+        .handles = call->grants ? NULL : call->handles,
+        .n_handles = call->grants ? 0 : n_handles,
+    };
+    int rc = iterate(pool, call, &chunks, options);
+    shmfi_sys.free(call->handles);
     shmfi_sys.free(call->spans);
     return rc;
 }

@@ -143,6 +143,9 @@ void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker)
     shmfi_pool_orphan_regions(member);
     shmfi_ids_clear(&member->lost);
     shmfi_ids_clear(&member->sent);
+    for (size_t i = 0; i < member->granted.count; i++)
+        shmfi_region_taint(member->granted.ids[i]);
+    shmfi_ids_clear(&member->granted);
     shmfi_desk_forget_kept(pool, worker);
     if (member->socket >= 0)
         shmfi_sys.close(member->socket);

@@ -35,6 +35,7 @@ struct shmfi_control {
 enum shmfi_mail_type {
     SHMFI_MAIL_REGION = 1, /* here is a descriptor of region `id`, `size` bytes */
     SHMFI_MAIL_DROP,       /* the owner gave region `id` up */
+    SHMFI_MAIL_WRITABLE,   /* here is a writable descriptor of region `id`, which is known */
     SHMFI_MAIL_RESEND      /* the descriptor of region `id` was lost: send it again */
 };
 

@@ -10,6 +10,7 @@
 #include "board/wait.h"
 #include "memory/memory.h"
 #include "pool/code.h"
+#include "pool/grants.h"
 #include "pool/ids.h"
 #include "pool/messages.h"
 #include "pool/result.h"
@@ -31,6 +32,7 @@ struct shmfi_member {
     uint32_t dismissed;   /* the incarnation that was told to end; 0: none */
     uint64_t born;        /* incarnations that it has had */
     struct shmfi_ids sent;    /* application's regions that it was sent */
+    struct shmfi_ids granted; /* application's regions that it can write */
     struct shmfi_ids regions; /* its regions, adopted here */
     struct shmfi_ids lost;    /* its regions whose descriptor must be sent again */
     bool forgetful;           /* some could not be read of, or noted, for want of memory */
@@ -56,6 +58,7 @@ struct shmfi_job {
     struct shmfi_shared *shared; /* kept alive until the task is harvested, as are ... */
     struct shmfi_segment **pins; /* ... its own handles' segments */
     size_t n_pins;
+    struct shmfi_granted *granted; /* what it may write, or NULL */
     struct shmfi_slot *copy;     /* of the task, where it may have to start again */
     struct shmf_result *result;  /* made beforehand */
     uint64_t serial;             /* order of submission */

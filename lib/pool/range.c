@@ -21,8 +21,11 @@ struct for_call {
                                the caller */
     int64_t end;            /* of the whole range */
     int64_t grain;
-    const struct shmf_handle *handles;
-    size_t n_handles;
+    struct shmfi_shared *shared;
+    bool grants;            /* writable handles: parts are cut in front only, so that they begin at
+                               multiples of the grain */
+    shmf_part_failed_fn failed;
+    void *failed_user;
     int64_t submitted, arrived;
     int64_t first_failed;   /* where it begins, if there is a status */
     struct shmf_error *err;
@@ -56,6 +59,8 @@ static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
     const struct shmf_failure *failure = shmf_result_failure(result);
     call->arrived++;
     int64_t begin = shmf_result_index(result);
+    if (failure && call->failed)
+        call->failed(begin, end_of(call, begin), failure, call->failed_user);
     if (failure && (!call->status || begin < call->first_failed)) {
         call->first_failed = begin;
         call->status = shmfi_error(call->err, failure->code, "the part from %lld to %lld: %s",
@@ -71,7 +76,11 @@ static struct shmfi_order order_for(struct for_call *call, const struct part *pa
         .sink = &call->sink,
         .function = run_part,
         .index = part->begin,
-        .input = {part, sizeof *part, call->handles, call->n_handles},
+        .shared = call->shared,
+        .call = call,
+        .begin = part->begin,
+        .end = part->end,
+        .input = {part, sizeof *part, NULL, 0},
     };
 }
 
@@ -106,8 +115,13 @@ static int hand_out(struct for_call *call, struct shmf_error *err)
 static int run_here(struct for_call *call, struct shmf_error *err)
 {
     struct part part = call->part;
-    part.begin = part.end - grain_of(call);
-    call->part.end = part.begin;
+    if (call->grants) {
+        part.end = part.begin + grain_of(call);
+        call->part.begin = part.end;
+    } else {
+        part.begin = part.end - grain_of(call);
+        call->part.end = part.begin;
+    }
     call->submitted++;
     struct shmfi_order order = order_for(call, &part);
     int rc = shmfi_run_inline(call->pool, &order, err);
@@ -152,7 +166,28 @@ static int check(int64_t begin, int64_t end, const struct shmf_for_options *opti
     if (options->n_handles && !options->handles)
         return shmfi_error(err, SHMF_E_INVAL, "options.handles: NULL, but n_handles is %zu",
                            options->n_handles);
-    return shmfi_check_reserved(options->reserved, 8, "options", err);
+    if (options->attempts < 0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
+    if (options->reserved0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.reserved0: not zero");
+    if (begin < 0 && shmfi_any_writable(options->handles, options->n_handles))
+        return shmfi_error(err, SHMF_E_RANGE, "begin: %lld is no row that could be granted",
+                           (long long)begin);
+    return shmfi_check_reserved(options->reserved, 5, "options", err);
+}
+
+/* One part for each worker (and the caller). Where parts write, none begins in the middle of 64
+ * rows, which may share bytes of a frame. */
+static int64_t choose_grain(const struct shmf_pool *pool, int64_t begin, int64_t end,
+                            const struct shmf_for_options *options)
+{
+    if (options->grain)
+        return options->grain;
+    uint64_t parts = pool->places + (options->caller_too || pool->is_inline ? 1 : 0);
+    uint64_t grain = ((uint64_t)end - (uint64_t)begin - 1) / parts + 1;
+    if (shmfi_any_writable(options->handles, options->n_handles))
+        grain = (grain + SHMF_SLICE_ROWS - 1) / SHMF_SLICE_ROWS * SHMF_SLICE_ROWS;
+    return grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
 }
 
 int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
@@ -171,24 +206,28 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         rc = check(begin, end, options, err);
     if (rc || begin == end)
         return rc;
-    uint64_t parts = pool->places + (options->caller_too || pool->is_inline ? 1 : 0);
-    uint64_t grain = ((uint64_t)end - (uint64_t)begin - 1) / parts + 1;
     struct for_call call = {
-        .sink = {deliver, 1},
+        .sink = {deliver, options->attempts ? options->attempts : 1},
         .pool = pool,
         .part = {(uint64_t)(uintptr_t)fn, (uint64_t)(uintptr_t)context, begin, end},
         .end = end,
-        .grain = options->grain ? options->grain : grain > INT64_MAX ? INT64_MAX : (int64_t)grain,
-        .handles = options->handles,
-        .n_handles = options->n_handles,
+        .grain = choose_grain(pool, begin, end, options),
+        .grants = shmfi_any_writable(options->handles, options->n_handles),
+        .failed = options->failed_fn,
+        .failed_user = options->failed_user,
         .err = err,
     };
     rc = shmfi_pool_lock(pool, err);
     if (rc)
         return rc;
-    rc = run(&call, options->caller_too != 0, err);
+    rc = shmfi_shared_new(options->handles, options->n_handles, "options.handles", &call.shared,
+                          err);
+    if (!rc)
+        rc = run(&call, options->caller_too != 0, err);
     if (rc)
         shmfi_pool_abandon(pool, &call.sink);
+    shmfi_grants_end(&call);
+    shmfi_shared_unref(call.shared);
     shmfi_pool_unlock(pool);
     return rc ? rc : call.status;
 }

@@ -1,6 +1,7 @@
 #include "pool/result.h"
 
 #include "base/sys.h"
+#include "pool/grants.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,6 +63,14 @@ double shmf_result_double(const struct shmf_result *result)
     return value;
 }
 
+const struct shmf_handle *shmf_result_undefined(const struct shmf_result *result, size_t *count)
+{
+    bool any = result && result->granted && result->granted->count;
+    if (count)
+        *count = any ? result->granted->count : 0;
+    return any ? result->granted->handles : NULL;
+}
+
 void shmf_result_free(struct shmf_result *result)
 {
     if (!result)
@@ -70,5 +79,6 @@ void shmf_result_free(struct shmf_result *result)
         result->free_object(result->object);
     shmfi_segment_unref(result->segment);
     shmfi_sys.free((void *)(uintptr_t)result->failure.backtrace);
+    shmfi_sys.free(result->granted);
     shmfi_sys.free(result);
 }

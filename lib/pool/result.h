@@ -21,6 +21,7 @@ struct shmf_result {
     uint64_t size;               /* of the bytes */
     void *object;                /* what lib/task opened in the segment, and how to free it */
     void (*free_object)(void *object);
+    struct shmfi_granted *granted; /* to a task that failed; or NULL */
     struct shmf_result *next;
     _Alignas(16) uint8_t bytes[SHMF_INLINE_RESULT];
 };

@@ -49,20 +49,35 @@ int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t positio
               struct shmfi_segment **pin, struct shmf_error *err)
 {
     struct shmf_error why = {0};
-    if (handle->access > SHMF_PRIVATE_COPY)
-        return shmfi_error(err, SHMF_E_INVAL, "%s[%zu].access: %u is none of enum shmf_access", what,
-                           position, handle->access);
+    int rc = shmfi_check_handle(handle, what, position, err);
+    if (rc)
+        return rc;
     struct shmf_handle shared = shmf_handle_with(*handle, SHMF_READ_ONLY);
-    int rc = shmfi_segment_open(&shared, pin, &why);
-    return rc ? shmfi_error(err, rc, "%s[%zu]: %s", what, position, why.message) : SHMF_OK;
+    rc = shmfi_segment_open(&shared, pin, &why);
+    if (rc)
+        return shmfi_error(err, rc, "%s[%zu]: %s", what, position, why.message);
+    if (handle->access != SHMF_WRITABLE || shmfi_segment_is_grantable(*pin))
+        return SHMF_OK;
+    shmfi_segment_unref(*pin);
+    *pin = NULL;
+    return shmfi_error(err, SHMF_E_ACCESS,
+                       "%s[%zu]: only what this process made for granting can be granted", what,
+                       position);
+}
+
+/* What workers need to open the handle with its access. */
+static int send_region(struct shmf_pool *pool, struct shmfi_region *region, uint32_t access,
+                       struct shmf_error *err)
+{
+    int rc = shmfi_pool_send_region(pool, region, access == SHMF_COPY_ON_WRITE, err);
+    return rc == 1 && access == SHMF_WRITABLE ? shmfi_pool_send_writable(pool, region, err) : rc;
 }
 
 static int send_shared(struct shmf_pool *pool, const struct shmfi_shared *shared,
                        struct shmf_error *err)
 {
     for (size_t i = 0; shared && i < shared->count; i++) {
-        bool need_fd = shared->handles[i].access == SHMF_COPY_ON_WRITE;
-        int rc = shmfi_pool_send_region(pool, shared->pins[i]->region, need_fd, err);
+        int rc = send_region(pool, shared->pins[i]->region, shared->handles[i].access, err);
         if (rc != 1)
             return rc;
     }
@@ -83,8 +98,7 @@ static int prepare_handles(struct shmf_pool *pool, const struct shmfi_order *ord
         if (rc)
             return rc;
         parcel->pins[parcel->n_pins++] = pin;
-        rc = shmfi_pool_send_region(pool, pin->region,
-                                    input->handles[i].access == SHMF_COPY_ON_WRITE, err);
+        rc = send_region(pool, pin->region, input->handles[i].access, err);
         if (rc != 1)
             return rc;
     }
@@ -96,10 +110,10 @@ static void fill_payload(uint8_t *payload, const struct shmfi_order *order)
     const struct shmf_task_input *input = &order->input;
     if (input->arg_size)
         memcpy(payload, input->arg, input->arg_size);
-    uint8_t *handles = payload + handles_offset(input->arg_size);
-    size_t shared = n_shared(order) * sizeof *input->handles;
-    if (shared)
-        memcpy(handles, order->shared->handles, shared);
+    struct shmf_handle *handles = (void *)(payload + handles_offset(input->arg_size));
+    size_t shared = n_shared(order);
+    for (size_t i = 0; i < shared; i++)
+        handles[i] = shmfi_cut_handle(&order->shared->handles[i], order->begin, order->end);
     if (input->n_handles)
         memcpy(handles + shared, input->handles, input->n_handles * sizeof *input->handles);
 }
@@ -187,11 +201,9 @@ static void watch(struct shmf_pool *pool, struct shmfi_job *job)
     shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL);
 }
 
-int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
-                      struct shmf_error *err)
+static int submit(struct shmf_pool *pool, const struct shmfi_order *order,
+                  struct shmfi_granted *granted, struct shmf_error *err)
 {
-    if (!pool->n_free)
-        return 0;
     uint32_t at = pool->free_slots[pool->n_free - 1];
     struct shmfi_slot *slot = &pool->board.slots[at];
     struct shmfi_job *job = &pool->jobs[at];
@@ -214,11 +226,27 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
     job->shared = shmfi_shared_ref(order->shared);
     job->pins = parcel.pins;
     job->n_pins = parcel.n_pins;
+    job->granted = granted;
     job->serial = pool->serial++;
     if (order->deadline)
         watch(pool, job);
     shmfi_board_queue(&pool->board, at, job->generation);
     return 1;
+}
+
+int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
+                      struct shmf_error *err)
+{
+    struct shmfi_granted *granted = order->granted;
+    if (!pool->n_free)
+        return 0;
+    int rc = granted ? SHMF_OK : shmfi_grants_take(order, &granted, err);
+    if (rc)
+        return rc;
+    rc = submit(pool, order, granted, err);
+    if (rc != 1 && !order->granted)
+        shmfi_grants_undo(granted);
+    return rc;
 }
 
 void shmfi_pool_abandon(struct shmf_pool *pool, const struct shmfi_sink *sink)
@@ -254,6 +282,9 @@ void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
     if (job->has_deadline)
         atomic_fetch_sub_explicit(&pool->board.header->deadlines, 1, memory_order_relaxed);
     job->has_deadline = false;
+    shmfi_grants_over(job->granted);
+    shmfi_sys.free(job->granted);
+    job->granted = NULL;
     drop_pins(job->pins, job->n_pins);
     job->pins = NULL;
     job->n_pins = 0;
@@ -275,5 +306,7 @@ void shmfi_pool_resend_regions(struct shmf_pool *pool)
         /* Which of them is opened copy-on-write is not worth remembering: send descriptors. */
         for (size_t i = 0; job->busy && i < job->n_pins; i++)
             shmfi_pool_send_region(pool, job->pins[i]->region, true, NULL);
+        for (size_t i = 0; job->busy && job->granted && i < job->granted->count; i++)
+            shmfi_pool_send_writable(pool, shmfi_region_find(job->granted->handles[i].region), NULL);
     }
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "board/wait.h"
+#include "pool/grants.h"
 #include "pool/result.h"
 
 #include <stdarg.h>
@@ -48,12 +49,12 @@ size_t shmf_task_n_handles(const struct shmf_task *task)
 
 struct shmf_handle shmf_task_handle(const struct shmf_task *task, size_t position)
 {
-    struct shmf_handle none = {0};
+    struct shmf_handle handle = {0};
     if (position < task->n_shared)
-        return task->shared[position];
-    if (position - task->n_shared < task->n_own)
-        return task->own[position - task->n_shared];
-    return none;
+        handle = task->shared[position];
+    else if (position - task->n_shared < task->n_own)
+        handle = task->own[position - task->n_shared];
+    return position < task->n_cut ? shmfi_cut_handle(&handle, task->begin, task->end) : handle;
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): neighbouring indexes get unrelated seeds. */

@@ -20,6 +20,9 @@ struct shmf_task {
     size_t n_shared;
     const struct shmf_handle *own;    /* ... and this one's, numbered after them */
     size_t n_own;
+    size_t n_cut;                     /* so many of them, in front, grant the following rows where
+                                         they grant */
+    int64_t begin, end;
     int64_t index;
     uint64_t seed;
     int attempt;

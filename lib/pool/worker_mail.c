@@ -76,7 +76,9 @@ static void take_region(struct shmfi_worker *self, const struct shmfi_mail *mail
 {
     struct shmfi_region *region;
     int rc = SHMF_E_NOFILES;
-    if (fd >= 0)
+    if (fd >= 0 && mail->type == SHMFI_MAIL_WRITABLE)
+        rc = shmfi_region_give_write_fd(mail->id, fd, NULL);
+    else if (fd >= 0)
         rc = shmfi_region_find(mail->id)
                  ? shmfi_region_give_fd(mail->id, fd, NULL)
                  : shmfi_region_adopt(mail->id, mail->size, fd, NULL, &region, NULL);
@@ -105,7 +107,7 @@ static void empty_socket(struct shmfi_worker *self)
             shmfi_leave(0); /* the pool was freed, or the application is dead */
         if (rc != 1 && rc != SHMF_E_NOFILES)
             return;
-        if (mail.type == SHMFI_MAIL_REGION) {
+        if (mail.type == SHMFI_MAIL_REGION || mail.type == SHMFI_MAIL_WRITABLE) {
             take_region(self, &mail, fd);
             continue;
         }
@@ -131,8 +133,12 @@ void shmfi_worker_read_mail(struct shmfi_worker *self)
 static bool can_open(const struct shmfi_worker *self, const struct shmf_handle *handle)
 {
     const struct shmfi_region *region = shmfi_region_find(handle->region);
-    return (region && (handle->access != SHMF_COPY_ON_WRITE || shmfi_region_has_fd(region))) ||
-           shmfi_ids_has(&self->lost, handle->region);
+    bool can = region;
+    if (region && handle->access == SHMF_COPY_ON_WRITE)
+        can = shmfi_region_has_fd(region);
+    else if (region && handle->access == SHMF_WRITABLE)
+        can = shmfi_region_is_writable(region);
+    return can || shmfi_ids_has(&self->lost, handle->region);
 }
 
 /* The application sends a descriptor before the first task that needs it, except to a worker that

@@ -15,10 +15,11 @@ static struct {
 } kept[KEPT];
 static unsigned next_kept;
 
+/* Of one whole. */
 static bool same(const struct shmf_handle *a, const struct shmf_handle *b)
 {
     return a->region == b->region && a->offset == b->offset && a->length == b->length &&
-           a->generation == b->generation;
+           a->generation == b->generation && a->access == b->access;
 }
 
 static void *find_kept(const struct shmf_handle *handle, const struct shmfi_object_type *type)
@@ -55,20 +56,21 @@ static int check_handle(struct shmf_task *task, size_t position, const struct sh
     return SHMF_OK;
 }
 
-void *shmfi_task_open(struct shmf_task *task, size_t position,
-                      const struct shmfi_object_type *type)
+/* The whole that the handle names a part of; or, not kept, it is freed with the task. */
+static void *open_whole(struct shmf_task *task, size_t position, const struct shmf_handle *handle,
+                        const struct shmfi_object_type *type)
 {
-    struct shmf_handle handle = shmf_task_handle(task, position);
-    if (check_handle(task, position, &handle, type))
-        return NULL;
-    bool keepable = task->worker >= 0 && handle.access == SHMF_READ_ONLY;
-    void *object = keepable ? find_kept(&handle, type) : NULL;
+    bool shared = handle->access == SHMF_READ_ONLY || handle->access == SHMF_WRITABLE;
+    bool keepable = task->worker >= 0 && shared;
+    void *object = keepable ? find_kept(handle, type) : NULL;
     if (object)
         return object;
     struct shmf_error err;
     struct shmfi_segment *segment;
-    int rc = shmfi_segment_open(&handle, &segment, &err);
-    if (!rc) {
+    int rc = shmfi_segment_open(handle, &segment, &err);
+    if (!rc && handle->access == SHMF_WRITABLE) {
+        rc = type->open_granted(segment, &object, &err);
+    } else if (!rc) {
         keepable = keepable && !segment->writable;
         rc = type->open(segment, true, &object, &err);
     }
@@ -76,11 +78,31 @@ void *shmfi_task_open(struct shmf_task *task, size_t position,
         shmf_task_fail(task, rc, "handle %zu: %s", position, err.message);
         return NULL;
     }
-    if (keepable && keep(task, &handle, object, type))
+    if (keepable && keep(task, handle, object, type))
         return object;
     if (!shmfi_task_defer(task, type->free, object))
         return object;
     type->free(object);
+    return NULL;
+}
+
+void *shmfi_task_open(struct shmf_task *task, size_t position, const struct shmfi_object_type *type)
+{
+    struct shmf_handle handle = shmf_task_handle(task, position);
+    struct shmf_error err;
+    if (check_handle(task, position, &handle, type))
+        return NULL;
+    void *whole = open_whole(task, position, &handle, type), *part;
+    if (!whole || (!handle.begin && !handle.end && handle.access != SHMF_WRITABLE))
+        return whole;
+    int rc = type->slice(whole, &handle, &part, &err);
+    if (rc) {
+        shmf_task_fail(task, rc, "handle %zu: %s", position, err.message);
+        return NULL;
+    }
+    if (!shmfi_task_defer(task, type->free, part))
+        return part;
+    type->free(part);
     return NULL;
 }
 

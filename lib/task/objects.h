@@ -10,6 +10,11 @@ struct shmfi_object_type {
     uint32_t kind;
     /* Takes the segment's reference. */
     int (*open)(struct shmfi_segment *segment, bool trusted, void **object, struct shmf_error *err);
+    /* The same, of a segment that was granted. */
+    int (*open_granted)(struct shmfi_segment *segment, void **object, struct shmf_error *err);
+    /* The rows that the handle names, of the whole that it was opened as. */
+    int (*slice)(const void *whole, const struct shmf_handle *handle, void **object,
+                 struct shmf_error *err);
     void (*free)(void *object);      /* for objects that were opened */
     void (*free_made)(void *object); /* the same, for those that the task made: so they are told
                                         apart in the task's list */

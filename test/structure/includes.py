@@ -11,11 +11,13 @@ VOCABULARY = {'base', 'error', 'dtype', 'handle', 'format'}
 
 # Public headers beside X.h that belong to module X.
 ALSO = {
+    # Arrays and frames are granted for writing.
+    'array': {'grant'},
     # A frame has columns, is built row by row, and is made from others.
-    'frame': {'builder', 'column', 'derive'},
+    'frame': {'builder', 'column', 'derive', 'grant'},
     # The pool makes tasks, results and futures; task/ fills them.
     'pool': {'control', 'future', 'map', 'progress', 'result', 'task'},
-    'task': {'result', 'task'},
+    'task': {'frame_map', 'result', 'task'},
 }
 
 PUBLIC_ONLY = ['lib/arrow', 'lib/io', 'lib/mpi', 'lib/cli', 'examples', 'test/consumer']

@@ -63,7 +63,7 @@ static bool is_same_file(int a, int b)
 static void test_a_handle_with_another_access_names_the_same(void **state)
 {
     (void)state;
-    struct shmf_handle handle = {1, 4096, 8192, 7, SHMF_KIND_FRAME, SHMF_READ_ONLY};
+    struct shmf_handle handle = {1, 4096, 8192, 7, SHMF_KIND_FRAME, SHMF_READ_ONLY, 0, 0};
     struct shmf_handle writable = shmf_handle_with(handle, SHMF_COPY_ON_WRITE);
     assert_int_equal(writable.access, SHMF_COPY_ON_WRITE);
     assert_int_equal(handle.access, SHMF_READ_ONLY);

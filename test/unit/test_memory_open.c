@@ -97,7 +97,7 @@ static void test_handles_that_name_nothing_are_refused(void **state)
     struct shmfi_segment *segment = make(PAGE, 0), *out = NULL;
     struct shmf_handle good = shmfi_segment_handle(segment, SHMF_KIND_FRAME);
     struct shmf_handle bad = good;
-    bad.access = 3;
+    bad.access = SHMF_WRITABLE + 1;
     assert_int_equal(shmfi_segment_open(&bad, &out, &err), SHMF_E_INVAL);
     bad = good;
     bad.region = 0;
