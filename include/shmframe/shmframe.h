@@ -9,6 +9,7 @@
 #include <shmframe/builder.h>
 #include <shmframe/column.h>
 #include <shmframe/control.h>
+#include <shmframe/csv.h>
 #include <shmframe/derive.h>
 #include <shmframe/dtype.h>
 #include <shmframe/error.h>
