@@ -23,6 +23,7 @@
 #include <shmframe/memory.h>
 #include <shmframe/pool.h>
 #include <shmframe/progress.h>
+#include <shmframe/reduce.h>
 #include <shmframe/result.h>
 #include <shmframe/share.h>
 #include <shmframe/task.h>

@@ -77,23 +77,13 @@ static void note_failure(struct shmfi_chunk_reply *reply, const struct shmf_task
 static int run_elements(struct shmf_task *task, const struct shmfi_chunk *chunk,
                         const uint8_t *args)
 {
-    size_t hidden = chunk->arg_size ? 1 : 0; /* the handle of the arguments */
     uint8_t *out = room(task, (uint64_t)chunk->count, chunk->result_size);
     if (!out)
         return SHMF_E_NOMEM;
     struct shmfi_chunk_reply reply = {0};
     uint8_t *results = out + sizeof reply;
     uint8_t *statuses = results + (uint64_t)chunk->count * chunk->result_size;
-    struct shmf_task element = {
-        .arg_size = chunk->arg_size,
-        .shared = task->n_shared ? task->shared + hidden : NULL,
-        .n_shared = task->n_shared ? task->n_shared - hidden : 0,
-        .own = task->n_shared ? task->own : task->own + hidden,
-        .n_own = task->n_shared ? task->n_own : task->n_own - hidden,
-        .n_cut = shmf_task_n_handles(task) - hidden,
-        .attempt = task->attempt,
-        .worker = task->worker,
-    };
+    struct shmf_task element = shmfi_element_of(task, chunk->arg_size);
     for (int64_t i = 0; i < chunk->count; i++) {
         element.arg = args ? args + (uint64_t)(chunk->first + i) * chunk->arg_size : NULL;
         int32_t status = run_element(&element, chunk, chunk->first + i,
@@ -114,15 +104,11 @@ int shmfi_run_chunk(struct shmf_task *task, void *unused)
 {
     (void)unused;
     const struct shmfi_chunk *chunk = shmf_task_arg(task);
-    struct shmfi_segment *segment = NULL;
-    if (chunk->arg_size) {
-        struct shmf_error err;
-        struct shmf_handle args = shmf_task_handle(task, 0);
-        if (shmfi_segment_open(&args, &segment, &err))
-            return shmfi_task_error(task, &err);
-    }
-    int rc = run_elements(task, chunk,
-                          segment ? (const uint8_t *)segment->base + SHMFI_BYTES_OFFSET : NULL);
+    struct shmfi_segment *segment;
+    const uint8_t *args;
+    int rc = shmfi_open_args(task, chunk->arg_size, &segment, &args);
+    if (!rc)
+        rc = run_elements(task, chunk, args);
     shmfi_segment_unref(segment);
     return rc;
 }

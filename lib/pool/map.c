@@ -159,18 +159,9 @@ static void take_reply(struct map_call *call, const struct shmf_result *result)
 static int check(const struct shmf_tasks *tasks, const struct shmf_map_options *options,
                  const void *results, size_t result_size, struct shmf_error *err)
 {
-    if (!tasks)
-        return shmfi_error(err, SHMF_E_INVAL, "tasks: NULL");
-    if (tasks->next || tasks->count < 0)
-        return shmfi_error(err, SHMF_E_INVAL, "tasks.%s",
-                           tasks->next ? "next: not for map" : "count: negative");
-    if (tasks->arg_size && !tasks->args && tasks->count)
-        return shmfi_error(err, SHMF_E_INVAL, "tasks.args: NULL");
-    if (tasks->n_handles && !tasks->handles)
-        return shmfi_error(err, SHMF_E_INVAL, "tasks.handles: NULL, but n_handles is %zu",
-                           tasks->n_handles);
-    if (shmfi_check_reserved(tasks->reserved, 4, "tasks", err))
-        return SHMF_E_INVAL;
+    int rc = shmfi_check_elements(tasks, err);
+    if (rc)
+        return rc;
     if (result_size && !results && tasks->count)
         return shmfi_error(err, SHMF_E_INVAL, "results: NULL");
     if (result_size && (uint64_t)tasks->count > PTRDIFF_MAX / result_size)
@@ -178,20 +169,6 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_map_options *
     if (options->chunk < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.chunk: %lld", (long long)options->chunk);
     return shmfi_check_reserved(options->reserved, 8, "options", err);
-}
-
-/* All arguments in one segment, which every chunk names. */
-static int share_args(const struct shmf_tasks *tasks, struct shmfi_segment **segment,
-                      struct shmf_error *err)
-{
-    uint64_t size;
-    if (__builtin_mul_overflow((uint64_t)tasks->count, tasks->arg_size, &size) ||
-        size > INT64_MAX - SHMFI_BYTES_OFFSET)
-        return shmfi_error(err, SHMF_E_TOOBIG, "tasks.count x tasks.arg_size");
-    int rc = shmfi_segment_new(size + SHMFI_BYTES_OFFSET, 0, segment, err);
-    if (!rc)
-        memcpy((char *)(*segment)->base + SHMFI_BYTES_OFFSET, tasks->args, size);
-    return rc;
 }
 
 static int iterate(struct shmf_pool *pool, struct map_call *call, const struct shmf_tasks *chunks,
@@ -222,31 +199,25 @@ static int iterate(struct shmf_pool *pool, struct map_call *call, const struct s
 
 /* What every chunk has in common travels with all of them; where chunks write, each has handles of
  * its own. */
-static int map_with_args(struct shmf_pool *pool, struct map_call *call,
-                         const struct shmf_map_options *options, struct shmfi_segment *args)
+static int map_shared(struct shmf_pool *pool, struct map_call *call,
+                      const struct shmf_map_options *options)
 {
     const struct shmf_tasks *tasks = call->tasks;
-    size_t n_args = args ? 1 : 0, n_handles = tasks->n_handles + n_args;
     call->grants = shmfi_any_writable(tasks->handles, tasks->n_handles);
-    call->n_handles = n_handles;
-    call->handles = shmfi_sys.calloc(2 * n_handles + 1, sizeof *call->handles);
-    if (!call->handles)
-        return shmfi_error(call->err, SHMF_E_NOMEM, "no memory for a map over %zu handles",
-                           n_handles);
-    call->cut = call->handles + n_handles;
-    if (args)
-        call->handles[0] = shmfi_segment_handle(args, SHMF_KIND_BYTES);
-    if (tasks->n_handles)
-        memcpy(call->handles + n_args, tasks->handles, tasks->n_handles * sizeof *call->handles);
+    if (call->grants)
+        call->cut = shmfi_sys.malloc(call->n_handles * sizeof *call->cut);
+    if (call->grants && !call->cut)
+        return shmfi_error(call->err, SHMF_E_NOMEM, "no memory for a call with %zu handles",
+                           call->n_handles);
     struct shmf_tasks chunks = {
         .count = -1,
         .next = next_chunk,
         .user = call,
         .handles = call->grants ? NULL : call->handles,
-        .n_handles = call->grants ? 0 : n_handles,
+        .n_handles = call->grants ? 0 : call->n_handles,
     };
     int rc = iterate(pool, call, &chunks, options);
-    shmfi_sys.free(call->handles);
+    shmfi_sys.free(call->cut);
     shmfi_sys.free(call->spans);
     return rc;
 }
@@ -286,10 +257,10 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
     uint32_t window = (uint32_t)(4 * call.parallel);
     call.window = window < pool->window ? window : pool->window;
     struct shmfi_segment *args = NULL;
-    if (tasks->arg_size && tasks->count)
-        rc = share_args(tasks, &args, &why);
+    rc = shmfi_share_elements(tasks, &args, &call.handles, &call.n_handles, &why);
     if (!rc)
-        rc = map_with_args(pool, &call, options, args);
+        rc = map_shared(pool, &call, options);
+    shmfi_sys.free(call.handles);
     shmfi_segment_unref(args);
     if (rc && err)
         *err = why;
