@@ -24,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 # The quick ones first: most mutants do not get far.
-TESTS = [('test_format', []), ('test_format_frame', []), ('test_frame_validate', []),
+TESTS = [('test_format', []), ('test_format_edges', []), ('test_format_frame', []), ('test_frame_validate', []),
          ('test_format_golden', []), ('test_format_evolution', []), ('test_frame', []),
          ('test_array', []), ('test_frame_changing', []), ('test_format_fields', []),
          ('campaign_hostile_headers', ['400000', '1'])]
