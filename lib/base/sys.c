@@ -22,6 +22,18 @@ static int sys_open(const char *path, int flags, mode_t mode)
     return open(path, flags, mode);
 }
 
+static int sys_mbind(void *at, size_t length, int policy, const unsigned long *nodes,
+                     unsigned long max_node)
+{
+    return (int)syscall(SYS_mbind, at, length, (long)policy, nodes, max_node, 0UL);
+}
+
+static int sys_get_mempolicy(int *policy, unsigned long *nodes, unsigned long max_node, void *at,
+                             unsigned long flags)
+{
+    return (int)syscall(SYS_get_mempolicy, policy, nodes, max_node, at, flags);
+}
+
 static int sys_fcntl(int fd, int command, long argument)
 {
     return fcntl(fd, command, argument);
@@ -105,6 +117,8 @@ struct shmfi_sys shmfi_sys = {
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
+    .mbind = sys_mbind,
+    .get_mempolicy = sys_get_mempolicy,
     .open = sys_open,
     .shm_open = shm_open,
     .shm_unlink = shm_unlink,

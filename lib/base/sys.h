@@ -28,6 +28,10 @@ struct shmfi_sys {
     int (*munmap)(void *at, size_t length);
     int (*mprotect)(void *at, size_t length, int protection);
     int (*madvise)(void *at, size_t length, int advice);
+    int (*mbind)(void *at, size_t length, int policy, const unsigned long *nodes,
+                 unsigned long max_node);
+    int (*get_mempolicy)(int *policy, unsigned long *nodes, unsigned long max_node, void *at,
+                         unsigned long flags);
     int (*open)(const char *path, int flags, mode_t mode);
     int (*shm_open)(const char *name, int flags, mode_t mode);
     int (*shm_unlink)(const char *name);

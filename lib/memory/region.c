@@ -78,6 +78,7 @@ static int map_own(struct shmfi_region *region, struct shmf_error *err)
     region->writable = true;
     region->dontfork = shmfi_memory.dontfork;
     shmfi_map_advise(base, region->size, region->dontfork);
+    shmfi_region_place(region);
     return 0;
 }
 

@@ -57,6 +57,7 @@ struct shmfi_region {
     ino_t inode;
     bool single;      /* holds one segment at a time, or none */
     bool huge;        /* ask for huge pages */
+    bool placed;      /* the kernel took the NUMA policy that was asked for */
     bool dontfork;    /* not mapped in children */
     bool writable;    /* mapped writable, even if no longer own */
     bool grantable;   /* own, single: workers may be given its writable descriptor; it holds such
@@ -155,6 +156,9 @@ int shmfi_region_map_foreign(struct shmfi_region *region, int fd, struct shmf_er
 /* open.c: a private writable view of the segment; the caller's reference to it becomes the view's. */
 int shmfi_live_map_private(struct shmfi_live *origin, struct shmfi_live **result,
                            struct shmf_error *err);
+
+/* numa.c: before pages are obtained. */
+void shmfi_region_place(struct shmfi_region *region);
 
 /* populate.c */
 uint64_t shmfi_region_missing(const struct shmfi_region *region, uint64_t offset, uint64_t length);

@@ -99,6 +99,7 @@ static void count(const struct shmfi_region_list *list, struct shmf_memory_stats
 {
     for (const struct shmfi_region *region = list->head; region; region = region->next) {
         stats->regions++;
+        stats->placed_bytes += region->placed ? region->reserved : 0;
         stats->huge_bytes +=
             shmfi_bits_count(region->huge_map, 0, region->n_blocks) * region->block;
     }
@@ -134,6 +135,9 @@ int shmf_memory_set_options(const struct shmf_memory_options *options, struct sh
 {
     if (!options)
         return shmfi_error(err, SHMF_E_INVAL, "options is NULL");
+    if (options->numa > SHMF_NUMA_INTERLEAVE)
+        return shmfi_error(err, SHMF_E_INVAL, "options.numa: %u is none of enum shmf_numa",
+                           options->numa);
     if (!all_zero(options->reserved0, sizeof options->reserved0) ||
         !all_zero(options->reserved, sizeof options->reserved))
         return shmfi_error(err, SHMF_E_INVAL, "options: a reserved field is not zero");

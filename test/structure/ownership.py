@@ -27,7 +27,7 @@ OWNERS = {
     'malloc': ALL, 'calloc': ALL, 'realloc': ALL, 'free': ALL,
     'memfd_create': MEMORY, 'ftruncate': MEMORY, 'fallocate': MEMORY, 'mprotect': MEMORY,
     'shm_open': MEMORY, 'shm_unlink': MEMORY, 'getrandom': MEMORY, 'getrlimit': MEMORY,
-    'sysinfo': MEMORY,
+    'sysinfo': MEMORY, 'mbind': MEMORY, 'get_mempolicy': MEMORY,
     'mmap': MAPPINGS, 'munmap': MAPPINGS, 'madvise': MAPPINGS,
     'open': FILES, 'close': FILES, 'fcntl': FILES, 'fstat': FILES,
     'read': FILES, 'write': FILES, 'poll': FILES,
