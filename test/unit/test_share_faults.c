@@ -1,0 +1,318 @@
+/* share/: any system call and allocation may fail; then nothing is left, and nothing is lost.
+ * What fails is the kernel's, so there is nothing for Valgrind here that the other tests lack.
+ * ctest: TIMEOUT 120 NO_VALGRIND */
+#include "unit/share_calls.h"
+
+#include "base/sys.h"
+
+#include <shmframe/memory.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct shmfi_sys real;
+static struct shmf_error err;
+static int countdown; /* the call that fails; the ones behind it succeed */
+static int reason;
+
+static bool failing(void)
+{
+    if (--countdown != 0)
+        return false;
+    errno = reason;
+    return true;
+}
+
+static void *failing_calloc(size_t n, size_t size)
+{
+    return failing() ? NULL : real.calloc(n, size);
+}
+
+static void *failing_malloc(size_t size)
+{
+    return failing() ? NULL : real.malloc(size);
+}
+
+static int failing_open(const char *path, int flags, mode_t mode)
+{
+    return failing() ? -1 : real.open(path, flags, mode);
+}
+
+static int failing_fcntl(int fd, int command, long argument)
+{
+    return failing() ? -1 : real.fcntl(fd, command, argument);
+}
+
+static int failing_fstat(int fd, struct stat *status)
+{
+    return failing() ? -1 : real.fstat(fd, status);
+}
+
+static ssize_t failing_pread(int fd, void *to, size_t size, off_t offset)
+{
+    return failing() ? -1 : real.pread(fd, to, size, offset);
+}
+
+static int failing_linkat(int from, const char *old, int to, const char *path, int flags)
+{
+    return failing() ? -1 : real.linkat(from, old, to, path, flags);
+}
+
+static int failing_fchmod(int fd, mode_t mode)
+{
+    return failing() ? -1 : real.fchmod(fd, mode);
+}
+
+static int failing_ftruncate(int fd, off_t size)
+{
+    return failing() ? -1 : real.ftruncate(fd, size);
+}
+
+static int failing_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+    return failing() ? -1 : real.fallocate(fd, mode, offset, length);
+}
+
+static void *failing_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    return failing() ? MAP_FAILED : real.mmap(at, length, protection, flags, fd, offset);
+}
+
+static int failing_memfd_create(const char *name, unsigned flags)
+{
+    return failing() ? -1 : real.memfd_create(name, flags);
+}
+
+static ssize_t failing_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return failing() ? -1 : real.sendmsg(fd, message, flags);
+}
+
+static ssize_t failing_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return failing() ? -1 : real.recvmsg(fd, message, flags);
+}
+
+static void fail_at(int call, int why)
+{
+    countdown = call;
+    reason = why;
+    shmfi_sys.calloc = failing_calloc;
+    shmfi_sys.malloc = failing_malloc;
+    shmfi_sys.open = failing_open;
+    shmfi_sys.fcntl = failing_fcntl;
+    shmfi_sys.fstat = failing_fstat;
+    shmfi_sys.pread = failing_pread;
+    shmfi_sys.linkat = failing_linkat;
+    shmfi_sys.fchmod = failing_fchmod;
+    shmfi_sys.ftruncate = failing_ftruncate;
+    shmfi_sys.fallocate = failing_fallocate;
+    shmfi_sys.mmap = failing_mmap;
+    shmfi_sys.memfd_create = failing_memfd_create;
+    shmfi_sys.sendmsg = failing_sendmsg;
+    shmfi_sys.recvmsg = failing_recvmsg;
+}
+
+static int ends[2];
+
+/* Each of these is done with every of its calls failing once; true: it succeeded all the same. */
+static struct shmf_frame *frame;
+static struct shmf_share *published;
+
+static bool publish_it(void)
+{
+    struct shmf_share *share = shmf_frame_publish(frame, test_name("fault"), NULL, &err);
+    shmf_share_free(share);
+    unlink(test_name_path("fault")); /* should giving it up have met the failure */
+    return share != NULL;
+}
+
+static bool attach_as(uint32_t access)
+{
+    struct shmf_attach_options options = {.access = access, .validation = SHMF_VALIDATE_FULL};
+    struct shmf_frame *got = shmf_frame_attach(test_name("good"), &options, &err);
+    bool fine = got != NULL;
+    shmf_frame_free(got);
+    return fine;
+}
+
+static bool attach_read_only(void)
+{
+    return attach_as(SHMF_READ_ONLY);
+}
+
+static bool attach_copy_on_write(void)
+{
+    return attach_as(SHMF_COPY_ON_WRITE);
+}
+
+static bool attach_private_copy(void)
+{
+    return attach_as(SHMF_PRIVATE_COPY);
+}
+
+static bool send_and_receive(void)
+{
+    struct shmf_frame *got = NULL;
+    if (shmf_frame_send(frame, ends[0], 0, &err) == SHMF_OK)
+        got = shmf_frame_receive(ends[1], 0, NULL, &err);
+    bool fine = got != NULL;
+    shmf_frame_free(got);
+    return fine;
+}
+
+static bool export_it(void)
+{
+    char text[SHMF_REFERENCE_SIZE];
+    int fd = shmf_frame_export(frame, text, &err);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static bool look_at_it(void)
+{
+    struct shmf_name_info info;
+    return shmf_name_info(test_name("good"), &info, &err) == SHMF_OK;
+}
+
+/* What a failed receiving left in the socket. */
+static void drain(void)
+{
+    char bytes[100];
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec vector = {bytes, sizeof bytes};
+    for (;;) {
+        struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+                                 .msg_controllen = sizeof control};
+        if (recvmsg(ends[1], &message, MSG_DONTWAIT) <= 0)
+            return;
+        int fd;
+        struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+        if (part) {
+            memcpy(&fd, CMSG_DATA(part), sizeof fd);
+            close(fd);
+        }
+    }
+}
+
+static void try_with_failures(bool (*does)(void), int why)
+{
+    for (int call = 1;; call++) {
+        memset(&err, 0, sizeof err);
+        shmf_memory_trim(0);
+        struct test_account before = test_account_take();
+        fail_at(call, why);
+        bool fine = does();
+        bool reached = countdown <= 0;
+        shmfi_sys = real;
+        drain();
+        if (!fine && (err.code >= 0 || !err.message[0]))
+            fail_msg("call %d, errno %d: no reason given", call, why);
+        if (test_account_settle(&before))
+            fail_msg("call %d, errno %d: something is left", call, why);
+        test_account_free(&before);
+        if (!reached) {
+            assert_true(fine);
+            return;
+        }
+    }
+}
+
+static void test_whatever_call_fails_nothing_is_left_and_the_reason_is_given(void **state)
+{
+    (void)state;
+    static bool (*const all[])(void) = {
+        publish_it,       attach_read_only, attach_copy_on_write, attach_private_copy,
+        send_and_receive, export_it,        look_at_it};
+    static const int reasons[] = {ENOMEM, EMFILE, EPERM, ENOSPC};
+    real = shmfi_sys;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    frame = typed_frame(&err);
+    published = shmf_frame_publish(frame, test_name("good"), NULL, &err);
+    for (int r = 0; r < 4; r++)
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+            try_with_failures(all[i], reasons[r]);
+    shmf_share_free(published);
+    shmf_frame_free(frame);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* ---- other kernels ---------------------------------------------------------------------------- */
+
+static int no_tmpfile(const char *path, int flags, mode_t mode)
+{
+    if ((flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return real.open(path, flags, mode);
+}
+
+static void test_without_files_that_have_no_name_publishing_is_the_same(void **state)
+{
+    (void)state;
+    real = shmfi_sys;
+    shmfi_sys.open = no_tmpfile;
+    struct shmf_share *share = publish_pattern(test_name("unborn"), 5000, 1, NULL, &err);
+    assert_non_null(share);
+    assert_null(publish_pattern(test_name("unborn"), 5000, 1, NULL, &err));
+    assert_int_equal(err.code, SHMF_E_EXISTS);
+    assert_int_equal(attach_code(test_name("unborn"), NULL), SHMF_OK);
+    shmf_share_free(share);
+    assert_int_equal(attach_code(test_name("unborn"), NULL), SHMF_E_NOTFOUND);
+    shmfi_sys = real;
+}
+
+static void test_what_was_not_complete_when_its_maker_was_killed_is_swept(void **state)
+{
+    (void)state;
+    static const char path[] = "/dev/shm/shmf~0123456789abcdef";
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_true(shmf_name_sweep(NULL, NULL, &err) >= 1);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static int no_memfd(const char *name, unsigned flags)
+{
+    (void)name;
+    (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+
+static void test_without_memfds_nothing_is_sealed_and_the_error_says_so(void **state)
+{
+    (void)state;
+    char text[SHMF_REFERENCE_SIZE];
+    real = shmfi_sys;
+    struct shmf_array *array = patterned(100, 1);
+    shmfi_sys.memfd_create = no_memfd;
+    assert_int_equal(shmf_array_export(array, text, &err), SHMF_E_UNSUPPORTED);
+    shmfi_sys = real;
+    shmf_array_free(array);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test_case(test_whatever_call_fails_nothing_is_left_and_the_reason_is_given),
+        test_case(test_without_files_that_have_no_name_publishing_is_the_same),
+        test_case(test_what_was_not_complete_when_its_maker_was_killed_is_swept),
+        test_case(test_without_memfds_nothing_is_sealed_and_the_error_says_so),
+    };
+    test_begin();
+    test_own_names(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
