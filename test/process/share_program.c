@@ -30,7 +30,8 @@ static void wait_for_end(const char *says)
 static int attach(const char *from, int keep)
 {
     struct shmf_error err;
-    struct shmf_array *array = shmf_array_attach(from, NULL, &err);
+    static struct shmf_array *array; /* held to the end by "keep" */
+    array = shmf_array_attach(from, NULL, &err);
     if (!array)
         return fail(&err);
     const unsigned char *bytes = shmf_array_data(array);

@@ -123,6 +123,7 @@ static int publish_beyond_limit(void *context)
     if (setrlimit(RLIMIT_FSIZE, &limit))
         return 1;
     struct shmf_share *share = shmf_array_publish(array, "limited", NULL, &why);
+    shmf_array_free(array);
     return !share && why.code == SHMF_E_NOSPC ? 0 : 2;
 }
 

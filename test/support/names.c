@@ -34,7 +34,7 @@ static bool unshare_as_user(void)
 bool test_own_names(const char *options)
 {
     own = (unshare(CLONE_NEWNS) == 0 || unshare_as_user()) &&
-          mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+          mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
           mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
     if (!own)
         fprintf(stderr, "no /dev/shm of our own: mount namespaces are not permitted here\n");

@@ -309,6 +309,9 @@ static void test_messages_that_are_none_are_refused_and_their_descriptors_closed
 static void test_a_receiver_without_a_free_descriptor_is_told(void **state)
 {
     (void)state;
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload && strstr(preload, "vgpreload"))
+        return; /* Valgrind keeps the limit to itself */
     struct shmf_array *array = patterned(10000, 1);
     struct rlimit limit, none;
     connect_ends(SOCK_SEQPACKET);
