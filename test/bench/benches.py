@@ -80,6 +80,7 @@ BENCHES = [
     Bench("result_sizes", ["shmframe", "omp_prealloc", "sequential"],
           at=lengths(8, 512 * MIB, 4) + [GIB], quick_at=[8, 2 * KIB, 128 * KIB, 2 * MIB, 32 * MIB],
           seconds=0.25, warm=4),
+    # links of a chain of multiplications, about a nanosecond each
     Bench("task_lengths", ["shmframe", "omp_prealloc", "pipe_copy", "sequential"],
           at=lengths(100, 1000000000, 10), quick_at=[100, 10000, 1000000], seconds=0.25, warm=1),
     Bench("window", ["shmframe"], at=[1, 2, 3, 4, 6, 8, 16], quick_at=[1, 3, 8], warm=24),

@@ -157,9 +157,11 @@ class Runner:
         """Tasks of a round."""
         if bench.tasks:
             return bench.quick_tasks if self.options.quick else bench.tasks
+        workers = self.options.workers
         n = int(bench.seconds * self.scale / max(seconds_a_task, 1e-9))
-        least = 2 * self.options.workers if seconds_a_task < 0.1 else 1
-        return max(least, min(warm, 100) if seconds_a_task < 0.001 else 1, min(n, bench.most))
+        n = max(n, workers, min(warm, 100) if seconds_a_task < 0.001 else 1)
+        n = min(n, bench.most)
+        return n if n > 50 * workers else -(-n // workers) * workers  # nobody idles at the end
 
     def warm_up(self, bench, servers):
         """Two tasks each, the same for all, whose sums must agree; then as many as make everything
