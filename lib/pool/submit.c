@@ -158,16 +158,13 @@ static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot,
                        struct shmf_error *err)
 {
     const struct shmf_task_input *input = &order->input;
-    int rc = shmfi_check_sizes(order, err);
-    if (rc)
-        return rc;
     size_t most = input->arg_size + n_shared(order) * sizeof *input->handles + 16;
     if (input->n_handles || most > SHMFI_INLINE_PAYLOAD) {
         parcel->pins = shmfi_sys.malloc((input->n_handles + 1) * sizeof *parcel->pins);
         if (!parcel->pins)
             return shmfi_error(err, SHMF_E_NOMEM, "no memory to note a task's handles");
     }
-    rc = prepare_handles(pool, order, parcel, err);
+    int rc = prepare_handles(pool, order, parcel, err);
     return rc == 1 ? write_slot(pool, slot, order, parcel, err) : rc;
 }
 
@@ -240,7 +237,9 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
     struct shmfi_granted *granted = order->granted;
     if (!pool->n_free)
         return 0;
-    int rc = granted ? SHMF_OK : shmfi_grants_take(order, &granted, err);
+    int rc = shmfi_check_sizes(order, err);
+    if (!rc && !granted)
+        rc = shmfi_grants_take(order, &granted, err);
     if (rc)
         return rc;
     rc = submit(pool, order, granted, err);
