@@ -339,6 +339,21 @@ static void test_places_outside_the_frame_and_complex_numbers_are_refused(void *
     shmf_frame_free(frame);
 }
 
+static void test_rows_without_columns_may_be_as_many_as_there_are_numbers(void **state)
+{
+    (void)state;
+    const struct shmf_frame_spec spec = {.n_rows = INT64_MAX, .dtype = SHMF_INT16};
+    struct shmf_frame *frame = shmf_frame_new(&spec, NULL);
+    struct shmf_matrix matrix;
+    assert_non_null(frame);
+    assert_int_equal(shmf_frame_finish(frame, NULL), SHMF_OK);
+    assert_int_equal(shmf_frame_row(frame, INT64_MAX - 1, NULL), SHMF_OK);
+    assert_int_equal(shmf_frame_loc_number(frame, INT64_MAX - 1), INT64_MAX - 1);
+    assert_int_equal(shmf_frame_matrix(frame, &matrix), SHMF_OK);
+    assert_true(matrix.leading_dimension == INT64_MAX);
+    shmf_frame_free(frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_a_frame_of_mixed_dtypes_or_with_nulls_is_no_matrix),
         cmocka_unit_test(test_rows_are_gathered_from_columns_of_every_dtype),
         cmocka_unit_test(test_places_outside_the_frame_and_complex_numbers_are_refused),
+        cmocka_unit_test(test_rows_without_columns_may_be_as_many_as_there_are_numbers),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
 }
