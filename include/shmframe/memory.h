@@ -41,6 +41,7 @@ enum shmf_numa {
     SHMF_NUMA_INTERLEAVE   /* page by page over all nodes that this process may use */
 };
 
+/* Zero means the default in every field. */
 struct shmf_memory_options {
     uint64_t cache_bytes;      /* cap on what stays cached; 0: no cap */
     uint8_t keep_in_core_dumps;/* nonzero: regions appear in core dumps (for debugging) */

@@ -166,4 +166,19 @@ static inline struct shmf_pool_stats stats_of(struct shmf_pool *pool)
     return stats;
 }
 
+/* A map of return_square over 0 .. count-1. */
+static inline void assert_map_squares(struct shmf_pool *pool, int count, int64_t chunk)
+{
+    double *args = calloc((size_t)count + 1, sizeof *args), *out = calloc((size_t)count + 1, 8);
+    for (int i = 0; i < count; i++)
+        args[i] = i;
+    struct shmf_tasks tasks = {.count = count, .args = args, .arg_size = sizeof *args};
+    struct shmf_map_options options = {.chunk = chunk};
+    assert_int_equal(shmf_pool_map(pool, return_square, &tasks, &options, out, 8, NULL, NULL), 0);
+    for (int i = 0; i < count; i++)
+        assert_true(out[i] == (double)i * i);
+    free(args);
+    free(out);
+}
+
 #endif

@@ -19,26 +19,12 @@ static void test_one_task_is_applied_and_its_value_returned(void **state)
     shmf_pool_free(pool);
 }
 
-static void assert_squares(struct shmf_pool *pool, int count, int64_t chunk)
-{
-    double *args = calloc((size_t)count + 1, sizeof *args), *out = calloc((size_t)count + 1, 8);
-    for (int i = 0; i < count; i++)
-        args[i] = i;
-    struct shmf_tasks tasks = {.count = count, .args = args, .arg_size = sizeof *args};
-    struct shmf_map_options options = {.chunk = chunk};
-    assert_int_equal(shmf_pool_map(pool, return_square, &tasks, &options, out, 8, NULL, NULL), 0);
-    for (int i = 0; i < count; i++)
-        assert_true(out[i] == (double)i * i);
-    free(args);
-    free(out);
-}
-
 static void test_map_keeps_the_order_of_its_inputs_with_and_without_chunks(void **state)
 {
     struct shmf_pool *pool = pool_of_state(state);
-    assert_squares(pool, 10, 0);
-    assert_squares(pool, 100, 20);
-    assert_squares(pool, 1000, 7);
+    assert_map_squares(pool, 10, 0);
+    assert_map_squares(pool, 100, 20);
+    assert_map_squares(pool, 1000, 7);
     shmf_pool_free(pool);
 }
 
@@ -77,8 +63,8 @@ static void test_empty_input_returns_at_once_from_every_entry_point(void **state
 {
     struct shmf_pool *pool = pool_of_state(state);
     double start = test_now();
-    assert_squares(pool, 0, 0);
-    assert_squares(pool, 0, 1);
+    assert_map_squares(pool, 0, 0);
+    assert_map_squares(pool, 0, 1);
     struct shmf_tasks none = {.count = 0}, nothing = {.count = -1, .next = produce_nothing};
     for (int unordered = 0; unordered < 2; unordered++) {
         struct shmf_imap_options options = {.unordered = unordered};
@@ -210,7 +196,7 @@ static void test_a_producers_error_comes_where_it_happened_and_the_pool_goes_on(
             assert_null(strstr(err.message, "worker")); /* it happened here */
             shmf_iter_free(iter);
         }
-    assert_squares(pool, 50, 0);
+    assert_map_squares(pool, 50, 0);
     shmf_pool_free(pool);
 }
 
@@ -241,7 +227,7 @@ static void test_an_input_or_result_that_cannot_travel_is_an_error_and_costs_no_
         assert_int_not_equal(status_of(future), SHMF_E_WORKER_DIED);
         shmf_future_free(future);
     }
-    assert_squares(pool, 50, 0);
+    assert_map_squares(pool, 50, 0);
     assert_int_equal(stats_of(pool).workers_died, 0);
     shmf_pool_free(pool);
 }

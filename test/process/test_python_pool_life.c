@@ -7,20 +7,6 @@
 #include <errno.h>
 #include <sys/resource.h>
 
-static void assert_squares(struct shmf_pool *pool, int count, int64_t chunk)
-{
-    double *args = calloc((size_t)count + 1, sizeof *args), *out = calloc((size_t)count + 1, 8);
-    for (int i = 0; i < count; i++)
-        args[i] = i;
-    struct shmf_tasks tasks = {.count = count, .args = args, .arg_size = sizeof *args};
-    struct shmf_map_options options = {.chunk = chunk};
-    assert_int_equal(shmf_pool_map(pool, return_square, &tasks, &options, out, 8, NULL, NULL), 0);
-    for (int i = 0; i < count; i++)
-        assert_true(out[i] == (double)i * i);
-    free(args);
-    free(out);
-}
-
 /* ---- lifecycle ---------------------------------------------------------------------------- */
 
 static void test_a_pool_has_exactly_as_many_workers_as_asked_and_refuses_nonsense(void **state)
@@ -73,7 +59,7 @@ static void test_a_pool_that_was_closed_refuses_work_of_every_kind(void **state)
     struct shmf_tasks tasks = {.count = 2};
     struct shmf_error err = {0};
     double out[2];
-    assert_squares(pool, 10, 0);
+    assert_map_squares(pool, 10, 0);
     assert_int_equal(shmf_pool_close(pool), SHMF_OK);
     assert_int_equal(shmf_pool_join(pool, -1, NULL), SHMF_OK);
     assert_null(shmf_pool_submit(pool, return_pid, NULL, NULL, &err));
