@@ -28,7 +28,7 @@ enum shmf_kind {
     SHMF_KIND_BYTES = 3
 };
 
-/* 48 bytes that name a segment; made by the functions that give handles, not by hand. */
+/* 56 bytes that name a segment; made by the functions that give handles, not by hand. */
 struct shmf_handle {
     uint64_t region;      /* the region's random 64-bit identity; 0 in a handle that names nothing */
     uint64_t offset;      /* of the segment in its region, bytes */
