@@ -173,6 +173,18 @@ static void test_numbers_up_to_the_largest_int64_are_taken_for_what_they_are(voi
     assert_true(shmfi_format_range_fits(INT64_MAX, -1, 1));
 }
 
+static void test_a_matrix_may_be_as_dense_as_its_columns_are_long(void **state)
+{
+    (void)state;
+    make_frame(SHMF_INT8, 64);
+    segment.column->data_size = 64;
+    segment.header->matrix_dtype = SHMF_INT8;
+    segment.header->matrix_stride = 64;
+    assert_string_equal(refused(), "");
+    segment.header->matrix_stride = 0;
+    assert_non_null(strstr(refused(), "matrix_stride"));
+}
+
 static struct shmf_format_dictionary *make_dictionaries(void)
 {
     make_frame(SHMF_DICTIONARY, 0);
@@ -289,7 +301,7 @@ static void test_what_a_segment_holds_instead_is_said(void **state)
 static void test_metadata_end_where_their_size_says(void **state)
 {
     (void)state;
-    const int32_t one_pair[] = {1, 0, 0, 0}, no_pairs[] = {0, 0};
+    const int32_t one_pair[] = {1, 0, 0, 0}, no_pairs[] = {0, 0, 0};
     struct shmfi_metadata metadata;
     struct shmfi_piece key, value;
     for (uint64_t size = 1; size < 12; size++)
@@ -297,8 +309,10 @@ static void test_metadata_end_where_their_size_says(void **state)
     assert_true(shmfi_metadata_begin(&metadata, one_pair, 12));
     assert_true(shmfi_metadata_next(&metadata, &key, &value));
     assert_false(shmfi_metadata_next(&metadata, &key, &value));
-    assert_true(shmfi_metadata_begin(&metadata, no_pairs, 4));
-    assert_false(shmfi_metadata_next(&metadata, &key, &value));
+    for (uint64_t size = 4; size <= sizeof no_pairs; size += 4) {
+        assert_true(shmfi_metadata_begin(&metadata, no_pairs, size));
+        assert_false(shmfi_metadata_next(&metadata, &key, &value));
+    }
     assert_true(shmfi_metadata_begin(&metadata, NULL, 0));
     assert_false(shmfi_metadata_next(&metadata, &key, &value));
     const int32_t short_key[] = {1, 5, 0};
@@ -347,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_parameters_at_their_limits_are_accepted),
         cmocka_unit_test(test_of_bytes_that_reach_out_the_size_is_named_where_the_place_is_right),
         cmocka_unit_test(test_numbers_up_to_the_largest_int64_are_taken_for_what_they_are),
+        cmocka_unit_test(test_a_matrix_may_be_as_dense_as_its_columns_are_long),
         cmocka_unit_test(test_every_dictionary_is_looked_at),
         cmocka_unit_test(test_a_segment_may_be_nothing_but_its_header),
         cmocka_unit_test(test_an_array_may_have_as_many_elements_as_an_int64_counts),
