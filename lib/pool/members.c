@@ -86,11 +86,13 @@ static void count_barren(struct shmf_pool *pool, const struct shmfi_member *memb
                          int status)
 {
     if (had_task || member->tasks) {
-        pool->barren = 0;
+        pool->barren = pool->futile = 0;
         return;
     }
     if (member->dismissed == member->incarnation && !status)
         return;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        shmfi_pool_note_futile(pool);
     if (pool->freeing || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
         return;
     if (++pool->barren < 8 + 4 * pool->places)
@@ -170,6 +172,7 @@ static void handle_control(struct shmf_pool *pool, const struct shmfi_control *m
         break;
     case SHMFI_CONTROL_NOT_SPAWNED:
         pool->spawn_errno = (int)message->value;
+        shmfi_pool_note_futile(pool);
         break;
     case SHMFI_CONTROL_EXITED:
         bury(pool, message);
@@ -199,8 +202,10 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
         struct shmf_error err;
         int fd = -1;
         int rc = shmfi_fdpass_receive(pool->control, &message, sizeof message, &fd, &err);
-        if (rc == 0 && !shmfi_pool_supervisor_died(pool))
+        if (rc == 0 && !shmfi_pool_supervisor_died(pool)) {
+            shmfi_pool_give_up(pool);
             return;
+        }
         if (rc == 0 || rc == SHMF_E_CLOSED) {
             pool->supervisor_gone = true;
             shmfi_pool_break(pool, "the supervisor (pid %ld) is gone", (long)pool->supervisor);

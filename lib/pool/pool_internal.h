@@ -101,6 +101,8 @@ struct shmf_pool {
     int spawn_errno;       /* why the last fork failed, 0: none did */
     bool supervisor_gone;
     uint32_t barren; /* workers in a row that died before they took a task */
+    uint32_t futile; /* births in a row that failed, or were killed before they took a task ... */
+    uint64_t futile_since; /* ns: ... while tasks waited, the first of them */
     uint64_t serial;
 
     struct shmf_iter *iters;
@@ -160,6 +162,14 @@ void shmfi_pool_forget_surplus(struct shmf_pool *pool);
 
 /* Forgets all that belonged to the worker's incarnation. */
 void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker);
+
+/* ---- futile.c: tasks wait, and there is nobody to run them -------------------------------- */
+
+/* A worker could not be forked, or was killed before it took a task. */
+void shmfi_pool_note_futile(struct shmf_pool *pool);
+
+/* When all messages are read: breaks the pool where that has gone on for too long. */
+void shmfi_pool_give_up(struct shmf_pool *pool);
 
 /* ---- failure.c ---------------------------------------------------------------------------- */
 
