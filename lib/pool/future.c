@@ -191,8 +191,11 @@ static int start(struct shmf_future *future, struct shmf_error *err)
     struct shmf_pool *pool = future->pool;
     if (pool->is_inline)
         return shmfi_run_inline(pool, &future->order, err);
+    int rc = shmfi_check_sizes(&future->order, err);
+    if (rc)
+        return rc;
     shmfi_pool_advance(pool, NULL);
-    int rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
+    rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
     if (rc == 1)
         shmfi_wake_some(&pool->board, 1);
     return rc ? rc : enter_backlog(future, err);

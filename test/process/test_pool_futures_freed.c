@@ -110,6 +110,35 @@ static void test_a_stale_handle_is_refused_when_the_task_is_submitted(void **sta
     shmf_pool_free(pool);
 }
 
+/* Where no slot is free a task waits with a copy of its input: as large as it says, or refused. */
+static void test_an_impossible_size_is_refused_when_the_task_would_have_to_wait(void **state)
+{
+    (void)state;
+    struct shmf_pool_options small = {.workers = 1, .window = 1};
+    struct shmf_pool *pool = pool_with(&small);
+    struct signals *signals = new_signals();
+    struct shmf_future *first = submit(pool, wait_for_go, signals);
+    struct shmf_future *second = submit(pool, wait_for_go, signals);
+    struct shmf_array *array = patterned_array(10, 1);
+    struct shmf_handle handle = shmf_array_handle(array);
+    struct shmf_task_input inputs[] = {
+        {.handles = &handle, .n_handles = SIZE_MAX / sizeof handle + 2}, /* the product wraps */
+        {.handles = &handle, .n_handles = SIZE_MAX},
+        {.arg = &handle, .arg_size = SIZE_MAX},
+    };
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct shmf_error err = {0};
+        assert_null(shmf_pool_submit(pool, wait_for_go, &inputs[i], NULL, &err));
+        assert_int_equal(err.code, SHMF_E_TOOBIG);
+        assert_non_null(strstr(err.message, inputs[i].arg_size ? "arg_size" : "n_handles"));
+    }
+    atomic_store(&signals->go, 1);
+    assert_true(number_of(first) == 1 && number_of(second) == 1);
+    shmf_array_free(array);
+    shmf_pool_free(pool);
+    free_signals(signals);
+}
+
 struct forked {
     struct shmf_pool *pool;
     struct shmf_future *future;
@@ -160,6 +189,7 @@ int main(void)
         test_inline(test_wrong_arguments_are_refused_by_name),
         test_with_workers(test_a_stale_handle_is_refused_when_the_task_is_submitted),
         test_inline(test_a_stale_handle_is_refused_when_the_task_is_submitted),
+        test_case(test_an_impossible_size_is_refused_when_the_task_would_have_to_wait),
         test_case(test_a_forked_child_cannot_use_the_futures_of_its_parent),
     };
     test_begin();
