@@ -115,8 +115,8 @@ static void test_an_impossible_size_is_refused_when_the_task_would_have_to_wait(
 {
     (void)state;
     struct shmf_pool_options small = {.workers = 1, .window = 1};
-    struct shmf_pool *pool = pool_with(&small);
     struct signals *signals = new_signals();
+    struct shmf_pool *pool = pool_with(&small);
     struct shmf_future *first = submit(pool, wait_for_go, signals);
     struct shmf_future *second = submit(pool, wait_for_go, signals);
     struct shmf_array *array = patterned_array(10, 1);
