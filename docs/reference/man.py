@@ -1,6 +1,6 @@
 """Manual pages, compressed. Section 3 from the public headers, one a header: man3/shmf_pool.3.gz from
-pool.h, with links from the names of its functions; see headers.py for how headers are read. Section 7
-from the documents, where `lowdown` is there to turn Markdown into a manual page.
+pool.h, with links from the names of its functions; see headers.py for how headers are read. Sections 1 (the
+tool) and 7 from the documents, where `lowdown` is there to turn Markdown into a manual page.
 
 man.py ROOT VERSION DATE OUTPUT_DIRECTORY"""
 
@@ -68,20 +68,21 @@ def page(name, text, version, date):
     return '\n'.join(out) + '\n', functions
 
 
-# Pages of section 7: name, document, what it is about.
+# Pages of section 7, and of the tool in section 1: name, document, what it is about.
+TOOLS = [('shmframe', 'tool', 'looks at named frames and arrays, and brings files to names and back')]
 CONCEPTS = [('shmframe', 'guide', 'frames in shared memory and pools of processes: a guide'),
             ('shmframe-errors', 'errors', 'what each status code means'),
             ('shmframe-format', 'format', 'the bytes of a segment'),
             ('shmframe-faq', 'faq', 'questions about fork, memory, tools and systems')]
 
 
-def concept(name, document, subject, version, date):
+def concept(name, section, document, subject, version, date):
     """A document as a manual page; links become their words."""
     text = re.sub(r'\[([^]]+)\]\([^)]+\)', r'\1', document.read_text())
     text = f'# NAME\n\n{name} - {subject}\n\n' + re.sub(r'^# .*\n', '# DESCRIPTION\n', text)
-    return subprocess.run(['lowdown', '-s', '-Tman', '-M', f'title={name}', '-M', 'section=7',
+    return subprocess.run(['lowdown', '-s', '-Tman', '-M', f'title={name}', '-M', f'section={section}',
                            '-M', f'source=libshmframe {version}', '-M', f'date={date}',
-                           '-M', 'volume=Concepts'], input=text, capture_output=True, text=True,
+                           '-M', 'volume=' + ('Commands' if section == 1 else 'Concepts')], input=text, capture_output=True, text=True,
                           check=True).stdout
 
 
@@ -104,9 +105,10 @@ def main():
             if function != title:
                 write(to / f'man3/{function}.3', f'.so man3/{title}.3\n')
     if shutil.which('lowdown'):
-        for name, document, subject in CONCEPTS:
-            write(to / f'man7/{name}.7',
-                  concept(name, root / f'docs/{document}.md', subject, version, date))
+        for section, pages in ((1, TOOLS), (7, CONCEPTS)):
+            for name, document, subject in pages:
+                write(to / f'man{section}/{name}.{section}',
+                      concept(name, section, root / f'docs/{document}.md', subject, version, date))
 
 
 if __name__ == '__main__':

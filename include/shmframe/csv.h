@@ -32,7 +32,8 @@ struct shmf_csv_options {
                                   become the row labels; NULL: rows are numbered */
     struct shmf_pool *pool;    /* whose workers parse; NULL: the calling thread does */
     int64_t chunk_bytes;       /* bytes that one task parses; 0: 1 MiB */
-    uint64_t reserved[8];      /* must be zero */
+    const char *progress;      /* with a pool: as in struct shmf_imap_options; NULL: no bar */
+    uint64_t reserved[7];      /* must be zero */
 };
 
 /* The frame that a file holds; the caller owns it. Types found out are, the first that fits: bool

@@ -1,4 +1,4 @@
-# Manual pages: section 3 from the public headers, section 7 from the documents where lowdown (Debian's
+# Manual pages: section 3 from the public headers, sections 1 and 7 from the documents where lowdown (Debian's
 # package of that name) is there to turn Markdown into them. Not needed to build or use the library.
 find_program(SHMFRAME_MANUAL_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
 
@@ -14,7 +14,11 @@ function(shmframe_manual)
     COMMAND ${CMAKE_COMMAND} -E touch ${to}/made
     DEPENDS ${sources} VERBATIM)
   add_custom_target(manual ALL DEPENDS ${to}/made)
-  install(DIRECTORY ${to}/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev PATTERN made EXCLUDE)
+  install(DIRECTORY ${to}/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev PATTERN made EXCLUDE
+    PATTERN man1 EXCLUDE)
+  if(SHMFRAME_TOOL)
+    install(DIRECTORY ${to}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tools OPTIONAL)
+  endif()
 endfunction()
 
 if(SHMFRAME_MANUAL_PYTHON)

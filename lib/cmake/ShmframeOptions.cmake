@@ -1,6 +1,7 @@
 # What can be chosen when configuring, and the compiler flags that follow from it.
 option(SHMFRAME_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(SHMFRAME_TOOL "Build the command-line tool shmframe" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_BENCH "Build the benches with OpenMP, MPI and Boost (test/bench/run.sh)" OFF)
 option(SHMFRAME_INSTALL "Have install rules" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_WERROR "Treat warnings as errors" OFF)

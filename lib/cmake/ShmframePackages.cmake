@@ -1,11 +1,14 @@
 # `cpack -G DEB` in a build tree configured with -DCMAKE_INSTALL_PREFIX=/usr: Debian packages for the
-# shared library, for building with it, and for its documents and examples.
+# shared library, for building with it, for its documents and examples, and for the tool.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME shmframe)
 set(CPACK_PACKAGE_VENDOR "libshmframe")
 set(CPACK_PACKAGE_CONTACT "libshmframe maintainers <maintainers@shmframe.example>")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_COMPONENTS_ALL runtime dev doc)
+if(SHMFRAME_TOOL)
+  list(APPEND CPACK_COMPONENTS_ALL tools)
+endif()
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
@@ -15,6 +18,9 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 # One version of the interface is one package, so that two can be installed side by side.
 set(soname ${PROJECT_VERSION_MAJOR})
 set(packages libshmframe${soname} libshmframe-dev libshmframe-doc)
+if(SHMFRAME_TOOL)
+  list(APPEND packages shmframe-tools)
+endif()
 set(text "Labelled tables and arrays that processes share without copying, and a\n\
 pool of forked workers that maps functions over them. What is killed\n\
 leaves nothing behind.\n\n")
@@ -39,6 +45,14 @@ set(CPACK_DEBIAN_DOC_PACKAGE_ARCHITECTURE all)
 set(CPACK_COMPONENT_DOC_DESCRIPTION
   "${text}This package holds documents and examples.")
 
+set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME shmframe-tools)
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION utils)
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SUGGESTS "libshmframe${soname}, python3-numpy, python3-pandas")
+set(CPACK_COMPONENT_TOOLS_DESCRIPTION
+  "${text}This package holds the command-line tool\n\
+shmframe, and a Python module that reads and publishes frames.")
+
 # What programs that link the library depend on, and that the loader's cache is brought up to date.
 set(control ${PROJECT_BINARY_DIR}/debian/control)
 file(WRITE ${control}/shlibs "libshmframe ${soname} libshmframe${soname} (>= ${PROJECT_VERSION})\n")
@@ -51,6 +65,7 @@ function(shmframe_debian_papers)
   string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
   set(component_of_libshmframe-dev dev)
   set(component_of_libshmframe-doc doc)
+  set(component_of_shmframe-tools tools)
   foreach(package IN LISTS packages)
     set(papers ${PROJECT_BINARY_DIR}/debian/${package})
     configure_file(${PROJECT_SOURCE_DIR}/lib/cmake/debian/changelog.in ${papers}/changelog.Debian @ONLY)

@@ -99,8 +99,9 @@ static int parse_in_pool(struct shmfi_csv_reading *reading, struct shmf_frame **
     const struct shmf_tasks tasks = {.count = reading->n_ranges, .args = reading->ranges,
                                      .arg_size = sizeof *reading->ranges, .handles = handles, .n_handles = 2};
     struct shmf_result *result;
-    struct shmf_iter *iter = shmf_pool_imap(reading->options.pool, parse_task, &tasks,
-                                            &(struct shmf_imap_options){.attempts = 3}, reading->err);
+    const struct shmf_imap_options options = {.attempts = 3, .progress = reading->options.progress};
+    struct shmf_iter *iter =
+        shmf_pool_imap(reading->options.pool, parse_task, &tasks, &options, reading->err);
     int rc = iter ? SHMF_OK : SHMF_E_POOL_BROKEN, got = 0;
     if (!iter && reading->err->code)
         rc = reading->err->code;

@@ -30,13 +30,14 @@ install_tree() {
 }
 install_tree --install ./*.deb
 dpkg --admindir="$root/var/lib/dpkg" --list 'libshmframe*' | grep '^ii'
+"$root/usr/bin/shmframe" --version
 pc=$(dirname "$(find "$root" -name shmframe.pc)")
 # --define-prefix is not needed: the file finds its parts relative to itself.
 PKG_CONFIG_PATH=$pc "$CC" -std=c11 "$project/main.c" -o "$scratch/program" \
     $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs shmframe)
 LD_LIBRARY_PATH=$(dirname "$pc") "$scratch/program" | grep -x 'sum of squares: 285'
 
-install_tree --purge libshmframe-doc libshmframe-dev libshmframe0
+install_tree --purge shmframe-tools libshmframe-doc libshmframe-dev libshmframe0
 if find "$root/usr" -mindepth 1 2>/dev/null | grep .; then
     echo 'the purge left these files'
     exit 1

@@ -53,7 +53,7 @@ def check(root):
     problems = []
     for name, closure in ladder.items():
         problems += check_module(root, name, closure)
-    known = set(ladder) | {'cmake'} | {folder.removeprefix('lib/') for folder in PUBLIC_ONLY}
+    known = set(ladder) | {'cmake', 'python'} | {folder.removeprefix('lib/') for folder in PUBLIC_ONLY}
     for folder in sorted(p.name for p in (root / 'lib').iterdir() if p.is_dir()):
         if folder not in known:
             problems.append(f'lib/{folder}: neither a module in CMakeLists.txt nor an adapter')

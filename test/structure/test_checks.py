@@ -27,7 +27,7 @@ class Tree(unittest.TestCase):
         self.write('include/shmframe/base.h', '')
         self.write('lib/base/sys.h', ''.join(f'int (*{name})(void);\n'
                                              for name in ownership.OWNERS))
-        for name in ownership.EXCEPTIONS:
+        for name in [*ownership.EXCEPTIONS, *tree.LONG]:
             if not name.endswith('/'):
                 self.write(name, '')
         self.write('lib/memory/region.c', '#include "base/sys.h"\n#include <shmframe/memory.h>\n')

@@ -8,7 +8,7 @@ import source
 MOST_LINES = 500
 
 # file -> why it is longer.
-LONG = {}
+LONG = {'lib/python/shmframe.py': 'one file that is copied to where Python finds it'}
 
 TOP = {'include', 'lib', 'examples', 'test', 'docs', 'CMakeLists.txt', 'README.md', 'LICENSE'}
 

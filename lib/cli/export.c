@@ -1,0 +1,154 @@
+/* shmframe export: a named frame becomes a file, whole or not at all. */
+#include "files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_NO_HEADER = CLI_KEY_FIRST, KEY_CRLF };
+
+struct export {
+    struct cli_names names; /* name, file */
+    enum cli_format format;
+    struct shmf_csv_write_options csv;
+    const char *row_labels;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct export *export = state->input;
+    switch (key) {
+    case 'f': export->format = cli_format_called(state, argument); return 0;
+    case 'd': export->csv.delimiter = cli_delimiter(state, argument); return 0;
+    case 'r': export->row_labels = argument; return 0;
+    case 'n': export->csv.null = argument; return 0;
+    case KEY_NO_HEADER: export->csv.no_header = 1; return 0;
+    case KEY_CRLF: export->csv.crlf = 1; return 0;
+    default:
+        return cli_option(key, &export->names) ? cli_arguments(key, state, &export->names, 2, 2) : 0;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"format", 'f', "FORMAT", 0, "csv, arrow or arrows (stream), if the file's name does not tell", 0},
+    {"row-labels", 'r', "COLUMN", 0, "Write the row labels too, as a column of this name", 0},
+    {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)", 1},
+    {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: values only", 1},
+    {"null", 'n', "TEXT", 0, "CSV: how a null is written; an empty field unless told", 1},
+    {"crlf", KEY_CRLF, NULL, 0, "CSV: lines end with CR LF", 1},
+    CLI_OPTION_JSON,
+    CLI_OPTION_OTHERS,
+    {0}};
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static int system_failure(const char *path)
+{
+    return cli_fail_text(path, strerror(errno));
+}
+
+static int write_csv_to(const struct shmf_frame *frame, FILE *out, const struct export *export,
+                        const char *path)
+{
+    struct shmf_error err = {0};
+    if (shmf_csv_write(frame, out, &export->csv, &err))
+        return cli_fail(path, &err);
+    return fflush(out) ? system_failure(path) : CLI_OK;
+}
+
+/* To a file beside the one that was asked for, which takes its place when it is complete. */
+static int write_csv(const struct shmf_frame *frame, const char *path, const struct export *export)
+{
+    char *beside = NULL;
+    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
+        return cli_fail_text(path, "private memory is exhausted");
+    int fd = mkstemp(beside);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!out) {
+        int status = system_failure(path);
+        if (fd >= 0)
+            close(fd);
+        free(beside);
+        return status;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    int status = write_csv_to(frame, out, export, path);
+    if (!status && fchmod(fd, 0666 & ~mask))
+        status = system_failure(path);
+    if (fclose(out) && !status)
+        status = system_failure(path);
+    if (!status && rename(beside, path))
+        status = system_failure(path);
+    if (status)
+        unlink(beside);
+    free(beside);
+    return status;
+}
+
+static int write_file(const struct shmf_frame *frame, const char *path, struct export *export)
+{
+    struct shmf_error err = {0};
+    const struct shmf_ipc_options ipc = {
+        .format = export->format == CLI_ARROW_STREAM ? SHMF_IPC_STREAM : SHMF_IPC_FILE,
+        .row_labels = export->row_labels};
+    bool standard = strcmp(path, "-") == 0;
+    const char *dot = strrchr(path, '.');
+    export->csv.row_labels = export->row_labels;
+    if (!export->csv.delimiter && dot && strcasecmp(dot, ".tsv") == 0)
+        export->csv.delimiter = '\t';
+    if (export->format == CLI_CSV)
+        return standard ? write_csv_to(frame, stdout, export, "standard output")
+                        : write_csv(frame, path, export);
+    int rc = standard ? shmf_ipc_write(frame, STDOUT_FILENO, &ipc, &err)
+                      : shmf_ipc_save(frame, path, &ipc, &err);
+    return rc ? cli_fail(path, &err) : CLI_OK;
+}
+
+static void report(const struct export *export, const struct shmf_frame *frame, const char *path)
+{
+    if (strcmp(path, "-") == 0)
+        return;
+    if (!export->names.json) {
+        printf("%s: %lld rows x %lld columns\n", path, (long long)shmf_frame_rows(frame),
+               (long long)shmf_frame_columns(frame));
+        return;
+    }
+    cli_json_open('{');
+    cli_json_key("file");
+    cli_json_string(path);
+    cli_json_key("rows");
+    cli_json_int(shmf_frame_rows(frame));
+    cli_json_key("columns");
+    cli_json_int(shmf_frame_columns(frame));
+    cli_json_close('}');
+}
+
+int cli_export(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = "NAME FILE",
+        .doc = "Writes a named frame as a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, .feather, "
+               ".ipc) or stream (.arrows). - is standard output.\vThe file appears when it is complete, in "
+               "place of one that was there."};
+    struct export export = {0};
+    argp_parse(&argp, argc, argv, 0, NULL, &export);
+    const char *path = export.names.names[1];
+    if (!export.format)
+        export.format = cli_format_of(path);
+    if (!export.format)
+        return cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow or arrows");
+    struct shmf_error err = {0};
+    struct shmf_frame *frame = cli_frame(export.names.names[0], export.names.other_users);
+    if (!frame)
+        return CLI_FAILED;
+    /* Whoever reads the file follows its offsets. */
+    int status = shmf_frame_validate(frame, SHMF_VALIDATE_FULL, &err) ? cli_fail(export.names.names[0], &err)
+                                                                      : write_file(frame, path, &export);
+    if (!status)
+        report(&export, frame, path);
+    shmf_frame_free(frame);
+    return status;
+}
