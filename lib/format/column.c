@@ -5,6 +5,7 @@
 #include "dtype/dtype.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 
 static bool put_buffer(struct shmfi_span *span, uint64_t offset, uint64_t size)
 {
@@ -233,32 +234,102 @@ static int check_row_labels(const struct shmf_format_frame *header, struct shmfi
     return shmfi_error(err, SHMF_E_CORRUPT, "row labels overlap a column: %s", field);
 }
 
+void shmfi_column_reader_begin(struct shmfi_column_reader *reader,
+                               const struct shmf_format_frame *header)
+{
+    *reader = (struct shmfi_column_reader){
+        .header = header,
+        .cursor = header->body_offset,
+        .end = header->body_offset + header->body_size,
+    };
+}
+
+static uint64_t word(const struct shmf_format_column *column, size_t at)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)column + at, sizeof value);
+    return value;
+}
+
+/* Is the column like the one before, but for its place? Long tables are little else than such
+ * columns; so word by word, because waiting for a copy to become readable is half of the cost. */
+static bool is_alike(const struct shmf_format_column *before,
+                     const struct shmf_format_column *column, uint64_t *distance)
+{
+    uint64_t moved = column->data_offset - before->data_offset;
+    uint64_t differ =
+        (column->validity_offset - before->validity_offset) ^ (before->validity_offset ? moved : 0);
+    differ |=
+        (column->offsets_offset - before->offsets_offset) ^ (before->offsets_offset ? moved : 0);
+#pragma GCC unroll 16
+    for (size_t at = 0; at < offsetof(struct shmf_format_column, validity_offset); at += 8)
+        differ |= word(before, at) ^ word(column, at);
+#pragma GCC unroll 16
+    for (size_t at = offsetof(struct shmf_format_column, data_size); at < sizeof *column; at += 8)
+        differ |= word(before, at) ^ word(column, at);
+    *distance = moved;
+    return !differ;
+}
+
+/* Do the buffers of the one before have room there, all together? The last of them ends at the
+ * cursor. */
+static bool moves_behind(struct shmfi_column_reader *reader,
+                         const struct shmf_format_column *before, uint64_t distance)
+{
+    uint64_t begin = before->validity_offset  ? before->validity_offset
+                     : before->offsets_offset ? before->offsets_offset
+                                              : before->data_offset;
+    if (distance % SHMFI_BUFFER_ALIGNMENT != 0 || distance < reader->cursor - begin ||
+        distance > reader->end - reader->cursor)
+        return false;
+    reader->cursor += distance;
+    return true;
+}
+
+int shmfi_column_reader_next(struct shmfi_column_reader *reader, const void *entry,
+                             struct shmf_error *err)
+{
+    const struct shmf_format_frame *header = reader->header;
+    uint64_t position = reader->next++;
+    struct shmf_format_column *column = &reader->two[position % 2];
+    const struct shmf_format_column *before = &reader->two[(position + 1) % 2];
+    shmfi_format_snapshot(column, entry, sizeof *column);
+    reader->column = column;
+    reader->is_alike = position > 0 && is_alike(before, column, &reader->distance) &&
+                       moves_behind(reader, before, reader->distance);
+    if (!reader->is_alike) {
+        struct shmfi_span span = {reader->cursor, reader->end};
+        const char *field = check_column(column, header, &span);
+        if (field)
+            return shmfi_error(err, SHMF_E_CORRUPT, "column %" PRIu64 ": %s", position, field);
+        reader->cursor = span.cursor;
+    }
+    if (position == 0)
+        reader->in_matrix = column->data_offset;
+    if (header->matrix_dtype && !in_matrix(header, column, reader->in_matrix))
+        return shmfi_error(err, SHMF_E_CORRUPT,
+                           "header: matrix_dtype or matrix_stride contradicts column %" PRIu64,
+                           position);
+    reader->in_matrix += header->matrix_stride;
+    return SHMF_OK;
+}
+
+int shmfi_column_reader_end(const struct shmfi_column_reader *reader, struct shmf_error *err)
+{
+    struct shmfi_span span = {reader->cursor, reader->end};
+    return check_row_labels(reader->header, &span, err);
+}
+
 int shmfi_format_read_columns(const void *segment, const struct shmf_format_frame *header,
                               struct shmf_format_column *columns, struct shmf_error *err)
 {
-    return shmfi_format_read_column_table((const unsigned char *)segment + header->columns_offset,
-                                          header, columns, err);
-}
-
-int shmfi_format_read_column_table(const void *table, const struct shmf_format_frame *header,
-                                   struct shmf_format_column *columns, struct shmf_error *err)
-{
-    const unsigned char *from = table;
-    struct shmfi_span span = {header->body_offset, header->body_offset + header->body_size};
-    uint64_t expected = 0;
-    for (uint64_t c = 0; c < header->n_columns; c++, from += header->column_size) {
-        struct shmf_format_column *column = &columns[c];
-        shmfi_format_snapshot(column, from, sizeof *column);
-        const char *field = check_column(column, header, &span);
-        if (field)
-            return shmfi_error(err, SHMF_E_CORRUPT, "column %" PRIu64 ": %s", c, field);
-        if (c == 0)
-            expected = column->data_offset;
-        if (header->matrix_dtype && !in_matrix(header, column, expected))
-            return shmfi_error(err, SHMF_E_CORRUPT,
-                               "header: matrix_dtype or matrix_stride contradicts column %" PRIu64,
-                               c);
-        expected += header->matrix_stride;
+    const unsigned char *from = (const unsigned char *)segment + header->columns_offset;
+    struct shmfi_column_reader reader;
+    int rc = SHMF_OK;
+    shmfi_column_reader_begin(&reader, header);
+    for (uint64_t c = 0; c < header->n_columns && !rc; c++, from += header->column_size) {
+        rc = shmfi_column_reader_next(&reader, from, err);
+        columns[c] = *reader.column;
     }
-    return check_row_labels(header, &span, err);
+    return rc ? rc : shmfi_column_reader_end(&reader, err);
 }

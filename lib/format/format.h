@@ -12,6 +12,7 @@
 #include <shmframe/format.h>
 
 #include <stdbool.h>
+#include <string.h>
 
 /* Values of shmf_format_frame.row_labels; the public enum shmf_row_labels has the same. */
 enum { SHMFI_ROWS_RANGE = 0, SHMFI_ROWS_INT64 = 1, SHMFI_ROWS_UTF8 = 2 };
@@ -22,7 +23,11 @@ enum { SHMFI_ROWS_RANGE = 0, SHMFI_ROWS_INT64 = 1, SHMFI_ROWS_UTF8 = 2 };
 /* ---- checking ----------------------------------------------------------------------------- */
 
 /* memcpy whose source the compiler cannot look at again instead of the copy. */
-void shmfi_format_snapshot(void *to, const void *from, size_t size);
+static inline void shmfi_format_snapshot(void *to, const void *from, size_t size)
+{
+    memcpy(to, from, size);
+    __asm__ volatile("" ::: "memory");
+}
 
 /* Copies the header and checks all of it. SHMF_E_CORRUPT names the field; SHMF_E_VERSION;
  * SHMF_E_ACCESS: it is not finished; SHMF_E_INVAL: a segment of another kind. */
@@ -42,13 +47,31 @@ int shmfi_format_read_dictionaries(const void *segment, const struct shmf_format
                                    struct shmf_format_dictionary *dictionaries,
                                    struct shmf_error *err);
 
-/* Both, where the tables were read from a file: `table` is what lies at columns_offset and
- * dictionaries_offset, all of it. */
-int shmfi_format_read_column_table(const void *table, const struct shmf_format_frame *header,
-                                   struct shmf_format_column *columns, struct shmf_error *err);
+/* The same where the table was read from a file: `table` is what lies at dictionaries_offset. */
 int shmfi_format_read_dictionary_table(const void *table, const struct shmf_format_frame *header,
                                        struct shmf_format_dictionary *dictionaries,
                                        struct shmf_error *err);
+
+/* As shmfi_format_read_columns(), column by column, for those who keep less than all of it. */
+struct shmfi_column_reader {
+    const struct shmf_format_frame *header;  /* checked; outlives the reader */
+    uint64_t next;                           /* column */
+    uint64_t cursor, end;                    /* where the next buffer may lie */
+    uint64_t in_matrix;                      /* where a matrix has the next column's data */
+    struct shmf_format_column two[2];        /* the last that was read, and the one before */
+    const struct shmf_format_column *column; /* the last */
+    bool is_alike;     /* it differs from the one before in nothing but where it lies: */
+    uint64_t distance; /* so many bytes behind it */
+};
+void shmfi_column_reader_begin(struct shmfi_column_reader *reader,
+                               const struct shmf_format_frame *header);
+
+/* Copies the next descriptor from `entry`, which is read once, and checks it. */
+int shmfi_column_reader_next(struct shmfi_column_reader *reader, const void *entry,
+                             struct shmf_error *err);
+
+/* Behind the last column: the row labels. */
+int shmfi_column_reader_end(const struct shmfi_column_reader *reader, struct shmf_error *err);
 
 /* Is this a unit that columns of the dtype can have? */
 bool shmfi_format_unit_fits(uint32_t dtype, unsigned unit);
@@ -78,7 +101,8 @@ struct shmfi_piece {
     int64_t size;
 };
 
-/* Begins to read; no pairs where `size` is 0. False: the number of pairs is none, or more than fit. */
+/* Begins to read; no pairs where `size` is 0. False: the number of pairs is none, or more than fit.
+ */
 bool shmfi_metadata_begin(struct shmfi_metadata *metadata, const void *bytes, uint64_t size);
 
 /* The next pair, if `pairs` > 0. False: it reaches behind the end. */

@@ -7,12 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-void shmfi_format_snapshot(void *to, const void *from, size_t size)
-{
-    memcpy(to, from, size);
-    __asm__ volatile("" ::: "memory");
-}
-
 static int corrupt(struct shmf_error *err, const char *field, uint64_t value)
 {
     return shmfi_error(err, SHMF_E_CORRUPT, "header: %s is %" PRIu64, field, value);

@@ -5,17 +5,19 @@
 
 static const struct shmf_text no_text;
 
-static const struct shmf_format_column *column_at(const struct shmf_frame *frame, int64_t column)
+static bool has_column(const struct shmf_frame *frame, int64_t column)
 {
-    bool inside = frame && column >= 0 && column < (int64_t)frame->header.n_columns;
-    return inside ? shmfi_frame_descriptor(frame, column) : NULL;
+    return frame && column >= 0 && column < (int64_t)frame->header.n_columns;
 }
+
+#define column_at(frame, column)                                                                   \
+    (has_column(frame, column) ? shmfi_frame_descriptor(frame, column) : NULL)
 
 static int check_cell(const struct shmf_frame *frame, int64_t row, int64_t column)
 {
     if (!frame)
         return SHMF_E_INVAL;
-    bool inside = row >= 0 && row < (int64_t)frame->header.n_rows && column_at(frame, column);
+    bool inside = row >= 0 && row < (int64_t)frame->header.n_rows && has_column(frame, column);
     return inside ? SHMF_OK : SHMF_E_RANGE;
 }
 

@@ -10,16 +10,26 @@
 
 struct shmfi_segment;
 
+/* Columns that differ in nothing but where they lie, each `stride` bytes behind the one before. */
+struct shmfi_alike {
+    struct shmf_format_column first;
+    uint64_t position; /* of the first */
+    uint64_t stride;
+};
+
 /* Private to the process. `header` is a checked copy. `columns` is the table in the segment where
- * the segment is our own or the application's, whom we trust; of any other a checked copy, kept in
- * `copied`. All pointers are set by shmfi_frame_resolve(). */
+ * nobody can change that: the segment is our own, the application's, whom we trust, or sealed. Of
+ * any other there is a checked copy, in `copied` or, as a few runs of columns, in `alike`; then
+ * `columns` is NULL. All pointers are set by shmfi_frame_resolve(). */
 struct shmf_frame {
     struct shmfi_segment *segment; /* our reference; NULL over plain memory, in tests */
     unsigned char *base;
     struct shmf_format_frame header;
-    const unsigned char *columns; /* descriptors, `column_size` bytes apart */
+    const unsigned char *columns; /* descriptors, `column_size` bytes apart; or NULL */
     uint64_t column_size;
     struct shmf_format_column *copied; /* to be freed; or NULL; dictionaries' copies follow */
+    struct shmfi_alike *alike;         /* the same */
+    uint64_t n_alike;
     const unsigned char *dictionaries; /* as `columns`, and `dictionary_size` bytes apart */
     uint64_t dictionary_size;
     struct shmfi_labels row_labels;   /* n is 0 for a range */
@@ -27,21 +37,32 @@ struct shmf_frame {
     struct shmfi_labels column_labels;
     struct shmfi_index row_index;
     struct shmfi_index column_index;
-    const int64_t *selected; /* of a view: the columns' positions in the whole, in `copied`; or NULL:
-                                the same */
+    const int64_t *selected; /* of a view: the columns' positions in the whole, in `copied`; or
+                                NULL: the same */
     int64_t first_row;       /* of a view: the first row's position in the whole */
-    int64_t bit_shift; /* bit r + this of bitmaps and booleans is row r's; below 8; 0 but in views */
-    bool is_view;      /* rows and columns of another frame, the whole, whose segment it shares */
+    int64_t
+        bit_shift;   /* bit r + this of bitmaps and booleans is row r's; below 8; 0 but in views */
+    bool is_view;    /* rows and columns of another frame, the whole, whose segment it shares */
     bool building;   /* not finished yet, and ours */
     bool writable;   /* finished, but opened copy-on-write or as a private copy */
     bool nulls_open; /* validity was handed out for writing since nulls were counted; atomic */
 };
 
+/* Makes the column's descriptor of the run that it belongs to. */
+const struct shmf_format_column *shmfi_frame_alike(const struct shmf_frame *frame, int64_t column,
+                                                   struct shmf_format_column *room);
+
 static inline const struct shmf_format_column *
-shmfi_frame_descriptor(const struct shmf_frame *frame, int64_t column)
+shmfi_frame_descriptor_in(const struct shmf_frame *frame, int64_t column,
+                          struct shmf_format_column *room)
 {
-    return (const void *)(frame->columns + (uint64_t)column * frame->column_size);
+    return frame->columns ? (const void *)(frame->columns + (uint64_t)column * frame->column_size)
+                          : shmfi_frame_alike(frame, column, room);
 }
+
+/* It lives as long as the block in which it is asked for. */
+#define shmfi_frame_descriptor(frame, column)                                                      \
+    shmfi_frame_descriptor_in(frame, column, &(struct shmf_format_column){0})
 
 /* NULL for a column that has none, or (in a table that is not checked) names none. */
 static inline const struct shmf_format_dictionary *
@@ -72,9 +93,9 @@ int shmfi_frame_from_attached(struct shmfi_segment *segment, struct shmf_frame *
 int shmfi_frame_from_header(void *memory, uint64_t size, const struct shmf_format_frame *header,
                             struct shmf_frame **frame, struct shmf_error *err);
 
-/* grant.c: a frame that is being built elsewhere, over a segment opened for writing, whose reference
- * is taken; and the rows of it that a task may write. Both zero: all. SHMF_E_ACCESS: it is finished.
- * SHMF_E_RANGE, SHMF_E_INVAL: no such rows, or not for writing. */
+/* grant.c: a frame that is being built elsewhere, over a segment opened for writing, whose
+ * reference is taken; and the rows of it that a task may write. Both zero: all. SHMF_E_ACCESS: it
+ * is finished. SHMF_E_RANGE, SHMF_E_INVAL: no such rows, or not for writing. */
 int shmfi_frame_open_granted(struct shmfi_segment *segment, struct shmf_frame **frame,
                              struct shmf_error *err);
 int shmfi_frame_granted_slice(const struct shmf_frame *whole, int64_t begin, int64_t end,
@@ -115,9 +136,15 @@ struct shmf_frame *shmfi_frame_describe_as(const struct shmf_frame *frame,
 
 /* ---- within the module -------------------------------------------------------------------- */
 
-/* Copies and checks what column and dictionary table have; the header was checked. */
-int shmfi_frame_copy_tables(struct shmf_frame *frame, const void *column_table,
-                            const void *dictionary_table, struct shmf_error *err);
+/* Checks what column and dictionary table have, and keeps it; the header was checked, `segment`,
+ * `base` and `writable` are set. The column table of a `sealed` segment is used in place. What is
+ * not sealed is read from the mapping, or (`by_file`) from the segment's file. */
+struct shmfi_table_source {
+    bool by_file;
+    bool sealed;
+};
+int shmfi_frame_read_tables(struct shmf_frame *frame, const struct shmfi_table_source *source,
+                            struct shmf_error *err);
 
 /* Sets every pointer from `base`, `header` and `columns`. */
 void shmfi_frame_resolve(struct shmf_frame *frame);
@@ -242,8 +269,8 @@ static inline uint64_t shmfi_column_begin(const struct shmf_format_column *colum
 const uint8_t *shmfi_frame_validity(const struct shmf_frame *frame,
                                     const struct shmf_format_column *column);
 
-/* What lookups in the whole frame found, as positions in this one: itself, but in views. `*count` is
- * how many rows bear the label, here, too. SHMF_E_NOTFOUND. */
+/* What lookups in the whole frame found, as positions in this one: itself, but in views. `*count`
+ * is how many rows bear the label, here, too. SHMF_E_NOTFOUND. */
 int64_t shmfi_view_row(const struct shmf_frame *frame, int64_t row, int64_t *count);
 int64_t shmfi_view_column(const struct shmf_frame *frame, int64_t column);
 

@@ -32,30 +32,6 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
     };
 }
 
-int shmfi_frame_copy_tables(struct shmf_frame *frame, const void *column_table,
-                            const void *dictionary_table, struct shmf_error *err)
-{
-    const struct shmf_format_frame *h = &frame->header;
-    uint64_t columns, dictionaries, size;
-    if (!shmfi_mul(h->n_columns, sizeof *frame->copied, &columns) ||
-        !shmfi_mul(h->n_dictionaries, sizeof(struct shmf_format_dictionary), &dictionaries) ||
-        !shmfi_add(columns, dictionaries, &size))
-        return shmfi_error(err, SHMF_E_TOOBIG, "column table");
-    frame->copied = shmfi_private_new(size);
-    if (!frame->copied)
-        return shmfi_error(err, SHMF_E_NOMEM, "column table of %llu bytes",
-                           (unsigned long long)size);
-    struct shmf_format_dictionary *copied_dictionaries = (void *)(frame->copied + h->n_columns);
-    frame->columns = (const void *)frame->copied;
-    frame->column_size = sizeof *frame->copied;
-    frame->dictionaries = (const void *)copied_dictionaries;
-    frame->dictionary_size = sizeof *copied_dictionaries;
-    int rc = shmfi_format_read_column_table(column_table, h, frame->copied, err);
-    if (rc)
-        return rc;
-    return shmfi_format_read_dictionary_table(dictionary_table, h, copied_dictionaries, err);
-}
-
 static void use_in_place(struct shmf_frame *frame)
 {
     frame->columns = frame->base + frame->header.columns_offset;
@@ -82,20 +58,20 @@ int shmfi_frame_from_header(void *memory, uint64_t size, const struct shmf_forma
     return SHMF_OK;
 }
 
-int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
-                            struct shmf_error *err)
+static int open_frame(void *memory, uint64_t size, bool trusted, bool writable,
+                      struct shmf_frame **frame, struct shmf_error *err)
 {
+    static const struct shmfi_table_source mapping;
     struct shmf_frame *made = shmfi_sys.calloc(1, sizeof *made);
     if (!made)
         return shmfi_error(err, SHMF_E_NOMEM, "frame object");
     made->base = memory;
+    made->writable = writable;
     int rc = shmfi_format_read_frame(memory, size, &made->header, err);
-    if (rc == SHMF_OK && !trusted) {
-        rc = shmfi_frame_copy_tables(made, made->base + made->header.columns_offset,
-                                     made->base + made->header.dictionaries_offset, err);
-    } else if (rc == SHMF_OK) {
+    if (rc == SHMF_OK && !trusted)
+        rc = shmfi_frame_read_tables(made, &mapping, err);
+    else if (rc == SHMF_OK)
         use_in_place(made);
-    }
     if (rc) {
         shmf_frame_free(made);
         return rc;
@@ -105,16 +81,21 @@ int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct sh
     return SHMF_OK;
 }
 
+int shmfi_frame_from_memory(void *memory, uint64_t size, bool trusted, struct shmf_frame **frame,
+                            struct shmf_error *err)
+{
+    return open_frame(memory, size, trusted, false, frame, err);
+}
+
 int shmfi_frame_from_segment(struct shmfi_segment *segment, bool trusted, struct shmf_frame **frame,
                              struct shmf_error *err)
 {
-    int rc = shmfi_frame_from_memory(segment->base, segment->length, trusted, frame, err);
+    int rc = open_frame(segment->base, segment->length, trusted, segment->writable, frame, err);
     if (rc) {
         shmfi_segment_unref(segment);
         return rc;
     }
     (*frame)->segment = segment;
-    (*frame)->writable = segment->writable;
     return SHMF_OK;
 }
 
@@ -146,6 +127,7 @@ void shmf_frame_free(struct shmf_frame *frame)
         return;
     shmfi_segment_unref(frame->segment);
     shmfi_private_free(frame->copied);
+    shmfi_private_free(frame->alike);
     shmfi_sys.free(frame);
 }
 

@@ -200,6 +200,7 @@ static struct shmf_frame *make_view(const struct part *part, struct shmf_error *
     *view = *whole;
     view->segment = NULL;
     view->copied = NULL;
+    view->alike = NULL;
     if (allocate(view, part, err)) {
         shmfi_sys.free(view);
         return NULL;

@@ -5,8 +5,10 @@
 #include "frame/frame_internal.h"
 #include "memory/memory.h"
 
+#include <shmframe/derive.h>
 #include <shmframe/memory.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +129,105 @@ static void test_what_nobody_else_can_write_is_opened_in_place(void **state)
         assert_int_equal(shmf_frame_loc(opened, "r1"), 1);
         shmf_frame_free(opened);
     }
+    shmf_frame_free(frame);
+}
+
+/* ---- long tables of others ------------------------------------------------------------------ */
+
+/* `n` columns; every `apart`-th may be null, and others are, so that runs end there. */
+static struct shmf_frame *long_sample(int64_t n, int64_t apart)
+{
+    static struct shmf_column_spec columns[1000];
+    static char labels[1000][8];
+    assert_true(n <= 1000);
+    for (int64_t c = 0; c < n; c++) {
+        snprintf(labels[c], sizeof labels[c], "c%d", (int)c);
+        columns[c] = (struct shmf_column_spec){labels[c], SHMF_INT32, c % apart == apart - 1};
+    }
+    const struct shmf_frame_spec spec = {.n_rows = 11, .n_columns = n, .columns = columns};
+    struct shmf_frame *frame = shmf_frame_new(&spec, NULL);
+    assert_non_null(frame);
+    for (int64_t c = 0; c < n; c++) {
+        for (int32_t r = 0; r < 11; r++)
+            ((int32_t *)shmf_frame_data_mut(frame, c))[r] = (int32_t)c * 100 + r;
+        if (shmf_frame_validity_mut(frame, c))
+            shmf_frame_validity_mut(frame, c)[0] = (uint8_t)(0xFF << c % 3);
+    }
+    assert_int_equal(shmf_frame_finish(frame, NULL), SHMF_OK);
+    return frame;
+}
+
+static void check_same_columns(const struct shmf_frame *frame, const struct shmf_frame *opened)
+{
+    for (int64_t c = 0; c < shmf_frame_columns(frame); c++) {
+        const struct shmf_format_column *there = shmfi_frame_descriptor(frame, c);
+        assert_memory_equal(shmfi_frame_descriptor(opened, c), there, sizeof *there);
+    }
+    assert_true(shmf_frame_equal(frame, opened));
+}
+
+/* `n_runs` 0: so many that all columns are kept. */
+static void check_long(int64_t n, int64_t apart, uint64_t n_runs)
+{
+    struct shmf_frame *frame = long_sample(n, apart), *opened;
+    struct shmfi_segment *segment = shmfi_frame_segment(frame);
+    struct shmf_error err;
+    assert_int_equal(shmfi_frame_from_memory(segment->base, segment->length, false, &opened, &err),
+                     SHMF_OK);
+    assert_int_equal(opened->copied == NULL, n_runs > 0);
+    assert_int_equal(opened->alike ? opened->n_alike : 0, n_runs);
+    check_same_columns(frame, opened);
+    struct shmf_frame *slice = shmf_frame_slice(opened, 3, 5, &err);
+    struct shmf_frame *same = shmf_frame_slice(frame, 3, 5, &err);
+    assert_non_null(slice);
+    assert_non_null(same);
+    check_same_columns(same, slice);
+    shmf_frame_free(same);
+    shmf_frame_free(slice);
+    shmf_frame_free(opened);
+    shmf_frame_free(frame);
+}
+
+static void test_of_a_long_table_runs_of_columns_alike_are_kept(void **state)
+{
+    (void)state;
+    check_long(64, 1000, 1);
+    check_long(1000, 1001, 1);
+    check_long(1000, 100, 20); /* a column behind one that may be null lies farther away */
+}
+
+static void test_many_runs_are_kept_as_columns(void **state)
+{
+    (void)state;
+    check_long(63, 1000, 0);
+    check_long(1000, 3, 0);
+    check_long(1000, 20, 0);
+}
+
+/* What is wrong is found in columns that are taken for others' like, too. */
+static void test_a_column_in_a_run_that_lies_elsewhere_is_refused(void **state)
+{
+    (void)state;
+    struct shmf_frame *frame = long_sample(200, 1000), *opened;
+    struct shmfi_segment *segment = shmfi_frame_segment(frame);
+    const struct shmf_format_frame *h = &frame->header;
+    const uint64_t moves[] = {
+        (uint64_t)-64, 8, UINT64_C(1) << 40, (uint64_t)1 << 63, h->body_offset + h->body_size,
+        (uint64_t)-128};
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        struct shmf_format_column *column =
+            (void *)(frame->base + h->columns_offset + 150 * h->column_size);
+        struct shmf_error err = {0};
+        column->data_offset += moves[i];
+        assert_int_equal(
+            shmfi_frame_from_memory(segment->base, segment->length, false, &opened, &err),
+            SHMF_E_CORRUPT);
+        column->data_offset -= moves[i];
+        assert_true(strstr(err.message, "column 150") || strstr(err.message, "matrix"));
+    }
+    assert_int_equal(shmfi_frame_from_memory(segment->base, segment->length, false, &opened, NULL),
+                     SHMF_OK);
+    shmf_frame_free(opened);
     shmf_frame_free(frame);
 }
 
@@ -274,6 +375,9 @@ int main(void)
         cmocka_unit_test(test_a_private_copy_is_written_alone_and_can_be_handed_on),
         cmocka_unit_test(test_a_trusted_frame_uses_the_column_table_in_place),
         cmocka_unit_test(test_what_nobody_else_can_write_is_opened_in_place),
+        cmocka_unit_test(test_of_a_long_table_runs_of_columns_alike_are_kept),
+        cmocka_unit_test(test_many_runs_are_kept_as_columns),
+        cmocka_unit_test(test_a_column_in_a_run_that_lies_elsewhere_is_refused),
         cmocka_unit_test(test_handles_of_something_else_or_of_nothing_are_refused),
         cmocka_unit_test(test_an_unfinished_frame_cannot_be_opened),
         cmocka_unit_test(test_specs_that_make_no_sense_are_refused_by_field),

@@ -1,4 +1,5 @@
 /* share/: objects over sockets and as inherited descriptors, sealed. */
+#include "frame/frame_internal.h"
 #include "unit/share_calls.h"
 
 #include <shmframe/derive.h>
@@ -99,6 +100,32 @@ static void test_what_was_received_is_passed_on_without_a_copy(void **state)
     close_ends();
 }
 
+/* Who can change it decides; with many columns it is read in several pieces. */
+static void test_the_column_table_is_used_in_place_only_where_it_is_sealed(void **state)
+{
+    (void)state;
+    const struct shmf_frame_spec spec = {.n_rows = 5, .n_columns = 300, .dtype = SHMF_INT64};
+    struct shmf_frame *frame = shmf_frame_new(&spec, &err);
+    for (int64_t c = 0; c < 300; c++)
+        for (int64_t r = 0; r < 5; r++)
+            ((int64_t *)shmf_frame_data_mut(frame, c))[r] = c * 10 + r;
+    assert_int_equal(shmf_frame_finish(frame, &err), SHMF_OK);
+    connect_ends(SOCK_SEQPACKET);
+    assert_int_equal(shmf_frame_send(frame, ends[0], 1, &err), SHMF_OK);
+    struct shmf_frame *sealed = shmf_frame_receive(ends[1], 1, NULL, &err);
+    struct shmf_share *share = shmf_frame_publish(frame, "test_share_socket.table", NULL, &err);
+    struct shmf_frame *named = shmf_frame_attach("test_share_socket.table", NULL, &err);
+    assert_int_equal(shmf_frame_equal(frame, sealed), 1);
+    assert_int_equal(shmf_frame_equal(frame, named), 1);
+    assert_ptr_equal(sealed->columns, sealed->base + sealed->header.columns_offset);
+    assert_ptr_not_equal(named->columns, named->base + named->header.columns_offset);
+    shmf_share_free(share);
+    shmf_frame_free(named);
+    shmf_frame_free(sealed);
+    shmf_frame_free(frame);
+    close_ends();
+}
+
 static void test_what_was_changed_in_a_private_view_is_what_is_passed_on(void **state)
 {
     (void)state;
@@ -117,7 +144,8 @@ static void test_what_was_changed_in_a_private_view_is_what_is_passed_on(void **
     close_ends();
 }
 
-/* ---- seals ------------------------------------------------------------------------------------ */
+/* ---- seals ------------------------------------------------------------------------------------
+ */
 
 /* A descriptor of what is sent, as the receiver gets it, opened for writing as well as we can. */
 static int sealed_fd(int *read_only)
@@ -258,7 +286,8 @@ static void test_an_object_without_all_seals_is_refused_or_copied_whole(void **s
     close_ends();
 }
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------
+ */
 
 static void test_messages_that_are_none_are_refused_and_their_descriptors_closed(void **state)
 {
@@ -350,7 +379,8 @@ static void test_waiting_ends_with_the_deadline_or_the_peer(void **state)
     shmf_array_free(array);
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------ */
+/* ---- descriptors ------------------------------------------------------------------------------
+ */
 
 static void test_an_exported_descriptor_is_inherited_and_attached_by_its_reference(void **state)
 {
@@ -400,6 +430,7 @@ int main(void)
         test_case(test_frames_and_arrays_go_over_sockets_of_all_types),
         test_case(test_what_was_sent_is_independent_of_sender_and_socket),
         test_case(test_what_was_received_is_passed_on_without_a_copy),
+        test_case(test_the_column_table_is_used_in_place_only_where_it_is_sealed),
         test_case(test_what_was_changed_in_a_private_view_is_what_is_passed_on),
         test_case(test_the_kernel_refuses_every_change_from_everybody_for_ever),
         test_case(test_an_object_without_all_seals_is_refused_or_copied_whole),
