@@ -22,8 +22,9 @@ struct shmf_csv_options {
     uint8_t no_header;         /* nonzero: the first line holds values; columns are "0", "1", ... */
     uint8_t reserved0[6];      /* must be zero */
     const struct shmf_column_spec *columns; /* n_columns: dtypes, and labels, which must be those of the
-                                  header; NULL: found out. Fields are parsed as these dtypes: integers,
-                                  float32, float64, bool, date32, timestamp, utf8, large_utf8 */
+                                  header; NULL: found out. Fields are parsed as these dtypes: integers
+                                  of all widths, float32, float64, bool, date32, timestamp, utf8,
+                                  large_utf8 */
     const struct shmf_column_details *details; /* n_columns: unit and zone of timestamps; or NULL */
     int64_t n_columns;
     const char *const *nulls;  /* n_nulls texts that mean null, unquoted; the empty field does always */

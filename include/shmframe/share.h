@@ -30,9 +30,13 @@ SHMF_BEGIN_DECLS
  * as it has a /dev/shm of its own). */
 #define SHMF_NAME_MAX 200
 
+/* Room for any reference (below), its NUL included. */
+#define SHMF_REFERENCE_SIZE 256
+
 /* The ownership of a name. */
 struct shmf_share;
 
+/* What becomes of a name. */
 enum shmf_policy {
     SHMF_GOES_WITH_OWNER = 0, /* the name goes when the share is freed or its process exits. Should
                                  the process be killed, the name is a leftover: shmf_name_sweep(),
@@ -40,6 +44,7 @@ enum shmf_policy {
     SHMF_PERSISTS = 1         /* the name stays until it is unlinked, or the machine restarts */
 };
 
+/* Zero means the default in every field. */
 struct shmf_publish_options {
     uint32_t policy;      /* enum shmf_policy */
     uint32_t mode;        /* permissions of the file; 0: 0600. 0640, 0604, 0644 let others read */
@@ -73,6 +78,7 @@ SHMF_API int shmf_name_unlink(const char *name, struct shmf_error *err);
 
 /* ---- attaching ---------------------------------------------------------------------------- */
 
+/* Zero means the default in every field. */
 struct shmf_attach_options {
     uint32_t access;      /* enum shmf_access. Read-only and copy-on-write map the file */
     uint32_t untrusted;   /* nonzero: what is not sealed is copied whole, so that nobody can change
@@ -102,6 +108,7 @@ SHMF_API struct shmf_array *shmf_array_attach(const char *from,
 
 /* ---- what names there are ----------------------------------------------------------------- */
 
+/* How a name stands with its owner. */
 enum shmf_name_state {
     SHMF_NAME_OWNED = 1,      /* its owner lives */
     SHMF_NAME_PERSISTENT = 2, /* it needs no owner */
@@ -109,6 +116,7 @@ enum shmf_name_state {
     SHMF_NAME_UNKNOWN = 4     /* a file that this user may not look into */
 };
 
+/* What is known about a name; filled by the library. */
 struct shmf_name_info {
     char name[SHMF_NAME_MAX + 1];
     enum shmf_name_state state;
@@ -164,12 +172,9 @@ SHMF_API struct shmf_array *shmf_array_receive(int socket, double seconds,
 
 /* ---- references: handles as text ---------------------------------------------------------- */
 
-/* A short text for command lines and environment variables that shmf_frame_attach() and
- * shmf_array_attach() take: "shmf:name:NAME", or "shmf:fd:NUMBER:INODE" for a descriptor that the
- * process inherited. */
-#define SHMF_REFERENCE_SIZE 256 /* with its NUL */
-
-/* SHMF_E_INVAL: NULL. */
+/* The reference to a share: a short text for command lines and environment variables that
+ * shmf_frame_attach() and shmf_array_attach() take: "shmf:name:NAME", or "shmf:fd:NUMBER:INODE" for a
+ * descriptor that the process inherited. SHMF_E_INVAL: NULL. */
 SHMF_API int shmf_share_reference(const struct shmf_share *share, char to[SHMF_REFERENCE_SIZE],
                                   struct shmf_error *err);
 
