@@ -67,6 +67,7 @@ BENCHES = [
     Bench("row_means", ["shmframe", "omp_prealloc", "sequential", "python_shared"],
           at=[MIB, 64 * MIB, GIB, 4 * GIB], quick_at=[MIB, 64 * MIB], seconds=0.4, warm=2000),
     ns("row_gather", ["shmframe", "raw"], seconds=0.3, warm=100),
+    Bench("inplace", ["omp_prealloc", "shmframe", "sequential"], seconds=0.4, warm=4),
     Bench("noop_imap", ["shmframe", "python_pool", "pipe_copy", "boost_interprocess",
                         "omp_prealloc", "sequential"], at=[64], warm=2000),
     Bench("noop_imap_default_window", ["shmframe"], program="noop_imap", warm=2000),
