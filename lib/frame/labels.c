@@ -72,6 +72,8 @@ int shmf_frame_row_label_column(const struct shmf_frame *frame, struct shmf_colu
 
 static int64_t find_row(const struct shmf_frame *frame, const struct shmfi_key *key, int64_t *count)
 {
+    if (!frame->is_view)
+        return shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, count);
     int64_t all, row = shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, &all);
     row = shmfi_view_row(frame, row, &all);
     if (count && row >= 0)

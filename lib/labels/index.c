@@ -2,6 +2,9 @@
 
 #include "base/checked.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <string.h>
 
 static uint64_t home_of(uint64_t hash, uint64_t capacity)
@@ -33,8 +36,10 @@ static bool same_bytes(const char *a, const char *b, uint64_t size)
 
 /* `key` is the text, or the number's 8 bytes. That of text is compared where the slot says it
  * begins while the offsets, which must agree, are still on their way. */
-static bool has_key(const struct shmfi_labels *labels, const struct shmf_format_slot *slot,
-                    uint64_t position, const void *key, uint64_t size)
+static inline __attribute__((always_inline)) bool has_key(const struct shmfi_labels *labels,
+                                                          const struct shmf_format_slot *slot,
+                                                          uint64_t position, const void *key,
+                                                          uint64_t size)
 {
     if (position >= labels->n)
         return false;
@@ -87,11 +92,16 @@ void shmfi_index_build(struct shmf_format_slot *slots, uint64_t capacity,
     }
 }
 
+uint64_t shmfi_hash(const void *bytes, uint64_t size)
+{
+    return XXH3_64bits(bytes, size);
+}
+
 /* ---- looking up --------------------------------------------------------------------------- */
 
 void shmfi_key_set(struct shmfi_key *key, const void *bytes, uint64_t size)
 {
-    *key = (struct shmfi_key){bytes, size, shmfi_hash(bytes, size)};
+    *key = (struct shmfi_key){bytes, size, XXH3_64bits(bytes, size)};
 }
 
 int64_t shmfi_index_find(const struct shmfi_index *index, const struct shmfi_labels *labels,

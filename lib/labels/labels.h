@@ -40,9 +40,23 @@ struct shmfi_strings shmfi_strings_resolve(const void *segment,
 bool shmfi_strings_at(const struct shmfi_strings *strings, uint64_t position, const char **text,
                       uint64_t *size);
 
+/* One load, so that what is checked is what is used. A negative offset becomes a huge one. */
+static inline uint64_t shmfi_strings_offset(const struct shmfi_strings *strings, uint64_t position)
+{
+    if (strings->wide)
+        return (uint64_t)__atomic_load_n((const int64_t *)strings->offsets + position,
+                                         __ATOMIC_RELAXED);
+    return (uint64_t)(int64_t)__atomic_load_n((const int32_t *)strings->offsets + position,
+                                              __ATOMIC_RELAXED);
+}
+
 /* Does the string in this place begin at this offset, and has this size? */
-bool shmfi_strings_is_at(const struct shmfi_strings *strings, uint64_t position, uint64_t begin,
-                         uint64_t size);
+static inline bool shmfi_strings_is_at(const struct shmfi_strings *strings, uint64_t position,
+                                       uint64_t begin, uint64_t size)
+{
+    return position < strings->n && shmfi_strings_offset(strings, position) == begin &&
+           shmfi_strings_offset(strings, position + 1) == begin + size;
+}
 
 /* A hint: what is to be known about the string in this place, said to begin there, is read soon. */
 void shmfi_strings_fetch(const struct shmfi_strings *strings, uint64_t position, uint64_t begin);

@@ -21,35 +21,18 @@ struct shmfi_strings shmfi_strings_resolve(const void *segment,
     };
 }
 
-/* One load, so that what is checked is what is used. A negative offset becomes a huge one. */
-static uint64_t load_offset(const struct shmfi_strings *strings, uint64_t position)
-{
-    if (strings->wide)
-        return (uint64_t)__atomic_load_n((const int64_t *)strings->offsets + position,
-                                         __ATOMIC_RELAXED);
-    return (uint64_t)(int64_t)__atomic_load_n((const int32_t *)strings->offsets + position,
-                                              __ATOMIC_RELAXED);
-}
-
 bool shmfi_strings_at(const struct shmfi_strings *strings, uint64_t position, const char **text,
                       uint64_t *size)
 {
     if (position >= strings->n)
         return false;
-    uint64_t begin = load_offset(strings, position);
-    uint64_t end = load_offset(strings, position + 1);
+    uint64_t begin = shmfi_strings_offset(strings, position);
+    uint64_t end = shmfi_strings_offset(strings, position + 1);
     if (begin > end || end > strings->bytes_size)
         return false;
     *text = strings->bytes + begin;
     *size = end - begin;
     return true;
-}
-
-bool shmfi_strings_is_at(const struct shmfi_strings *strings, uint64_t position, uint64_t begin,
-                         uint64_t size)
-{
-    return position < strings->n && load_offset(strings, position) == begin &&
-           load_offset(strings, position + 1) == begin + size;
 }
 
 void shmfi_strings_fetch(const struct shmfi_strings *strings, uint64_t position, uint64_t begin)
