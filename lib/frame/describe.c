@@ -28,28 +28,6 @@ static void add(struct shmfi_moments *moments, double value)
         moments->max = value;
 }
 
-int shmfi_frame_moments(const struct shmf_frame *frame, int64_t column, int64_t first,
-                        int64_t count, struct shmfi_moments *moments)
-{
-    if (column < 0 || column >= shmf_frame_columns(frame) || first < 0 ||
-        first > shmf_frame_rows(frame) || count > shmf_frame_rows(frame) - first)
-        return SHMF_E_RANGE;
-    uint32_t dtype = shmfi_frame_descriptor(frame, column)->dtype;
-    if (!is_summable(dtype))
-        return SHMF_E_DTYPE;
-    *moments = (struct shmfi_moments){0};
-    for (int64_t r = first; r < first + count; r++) {
-        uint8_t boolean;
-        double value;
-        const void *element = shmfi_frame_element(frame, r, column, &boolean);
-        if (element && shmfi_dtype_to_double(dtype, element, &value) && !isnan(value))
-            add(moments, value);
-        else
-            moments->nulls++;
-    }
-    return SHMF_OK;
-}
-
 /* Chan's way, which is Welford's for more than one value. */
 void shmfi_moments_merge(struct shmfi_moments *all, const struct shmfi_moments *more)
 {
@@ -68,6 +46,96 @@ void shmfi_moments_merge(struct shmfi_moments *all, const struct shmfi_moments *
     all->squares += more->squares + distance * distance * (a * (b / (a + b)));
     all->min = more->min < all->min ? more->min : all->min;
     all->max = more->max > all->max ? more->max : all->max;
+}
+
+/* ---- blocks: a division for many values instead of one for each --------------------------------
+ */
+
+enum { BLOCK = 256, LANES = 4 };
+
+struct block {
+    int n;
+    double values[BLOCK];
+};
+
+/* Sum of what the values are above `origin`, and of the squares of that. In lanes, so that no
+ * addition waits for the one before. */
+static double sum_above(const struct block *block, double origin, double *squares)
+{
+    double sums[LANES] = {0}, squared[LANES] = {0};
+    for (int i = 0; i < block->n; i++) {
+        double above = block->values[i] - origin;
+        sums[i % LANES] += above;
+        squared[i % LANES] += above * above;
+    }
+    *squares = (squared[0] + squared[1]) + (squared[2] + squared[3]);
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/* About their own mean, which is reckoned first; what is left of its error is taken out again.
+ * Where a sum is too large for a double, and Welford's way may still do, that is gone. */
+static void add_block(struct shmfi_moments *moments, struct block *block)
+{
+    const double *values = block->values;
+    struct shmfi_moments more = {.count = block->n};
+    if (block->n == 0)
+        return;
+    more.min = more.max = values[0];
+    for (int i = 1; i < block->n; i++) {
+        more.min = values[i] < more.min ? values[i] : more.min;
+        more.max = values[i] > more.max ? values[i] : more.max;
+    }
+    more.mean = values[0] + sum_above(block, values[0], &more.squares) / block->n;
+    double left = sum_above(block, more.mean, &more.squares);
+    more.squares -= left * (left / block->n);
+    more.squares = more.squares < 0 ? 0 : more.squares;
+    if (isfinite(more.mean) && isfinite(more.squares))
+        shmfi_moments_merge(moments, &more);
+    for (int i = 0; i < block->n && !(isfinite(more.mean) && isfinite(more.squares)); i++)
+        add(moments, values[i]);
+    block->n = 0;
+}
+
+static bool number_at(const struct shmf_frame *frame, int64_t row, int64_t column, uint32_t dtype,
+                      double *value)
+{
+    uint8_t boolean;
+    const void *element = shmfi_frame_element(frame, row, column, &boolean);
+    return element && shmfi_dtype_to_double(dtype, element, value) && !isnan(*value);
+}
+
+/* Without nulls, the most frequent dtype needs no look at each value's. */
+static const double *plain_doubles(const struct shmf_frame *frame, int64_t column)
+{
+    const struct shmf_format_column *descriptor = shmfi_frame_descriptor(frame, column);
+    bool plain = descriptor->dtype == SHMF_FLOAT64 && !shmfi_frame_validity(frame, descriptor);
+    return plain ? (const void *)(frame->base + descriptor->data_offset) : NULL;
+}
+
+int shmfi_frame_moments(const struct shmf_frame *frame, int64_t column, int64_t first,
+                        int64_t count, struct shmfi_moments *moments)
+{
+    if (column < 0 || column >= shmf_frame_columns(frame) || first < 0 ||
+        first > shmf_frame_rows(frame) || count > shmf_frame_rows(frame) - first)
+        return SHMF_E_RANGE;
+    uint32_t dtype = shmfi_frame_descriptor(frame, column)->dtype;
+    if (!is_summable(dtype))
+        return SHMF_E_DTYPE;
+    const double *doubles = plain_doubles(frame, column);
+    struct block block;
+    block.n = 0;
+    *moments = (struct shmfi_moments){0};
+    for (int64_t r = first; r < first + count; r++) {
+        double value = doubles ? doubles[r] : 0;
+        if (doubles ? !isnan(value) : number_at(frame, r, column, dtype, &value))
+            block.values[block.n++] = value;
+        else
+            moments->nulls++;
+        if (block.n == BLOCK)
+            add_block(moments, &block);
+    }
+    add_block(moments, &block);
+    return SHMF_OK;
 }
 
 static struct shmf_summary summary_of(const struct shmfi_moments *moments)

@@ -181,6 +181,37 @@ static void test_summaries_are_those_of_two_naive_passes(void **state)
     }
 }
 
+/* More rows than are added up at once, and what a plain sum could not hold. */
+static void test_summaries_of_many_rows_neither_overflow_nor_lose_what_is_small(void **state)
+{
+    (void)state;
+    enum { ROWS = 1001 };
+    const struct shmf_frame_spec spec = {.n_rows = ROWS, .n_columns = 4, .dtype = SHMF_FLOAT64};
+    struct shmf_frame *frame = shmf_frame_new(&spec, NULL);
+    struct shmf_summary summary;
+    assert_non_null(frame);
+    double *huge = shmf_frame_data_mut(frame, 0), *small = shmf_frame_data_mut(frame, 1);
+    double *holes = shmf_frame_data_mut(frame, 2), *endless = shmf_frame_data_mut(frame, 3);
+    for (int i = 0; i < ROWS; i++) {
+        huge[i] = 1.7e308;
+        small[i] = 1e15 + i % 2;
+        holes[i] = i % 256 > 253 ? (double)NAN : i;
+        endless[i] = i == 600 ? (double)INFINITY : 1;
+    }
+    assert_int_equal(shmf_frame_finish(frame, NULL), SHMF_OK);
+    assert_int_equal(shmf_frame_summarize(frame, 0, &summary), SHMF_OK);
+    assert_true(summary.mean == 1.7e308 && summary.std == 0 && summary.count == ROWS);
+    assert_int_equal(shmf_frame_summarize(frame, 1, &summary), SHMF_OK);
+    assert_true(fabs(summary.std - sqrt(500.0 * 501 / ROWS / 1000)) < 1e-3);
+    assert_true(fabs(summary.mean - 1e15 - 500.0 / ROWS) <= 0.25);
+    assert_int_equal(shmf_frame_summarize(frame, 2, &summary), SHMF_OK);
+    assert_true(summary.nulls == 6 && summary.count == ROWS - 6 && summary.min == 0 &&
+                summary.max == ROWS - 1);
+    assert_int_equal(shmf_frame_summarize(frame, 3, &summary), SHMF_OK);
+    assert_true(!isfinite(summary.mean) && summary.max == (double)INFINITY && summary.min == 1);
+    shmf_frame_free(frame);
+}
+
 static void test_a_description_has_the_columns_that_can_be_summarized(void **state)
 {
     (void)state;
@@ -290,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_frames_are_equal_when_all_that_is_read_is),
         cmocka_unit_test(test_nan_is_equal_to_nan_and_zero_to_minus_zero),
         cmocka_unit_test(test_summaries_are_those_of_two_naive_passes),
+        cmocka_unit_test(test_summaries_of_many_rows_neither_overflow_nor_lose_what_is_small),
         cmocka_unit_test(test_a_description_has_the_columns_that_can_be_summarized),
         cmocka_unit_test(test_batches_of_labels_are_found_as_by_looking_at_every_row),
         cmocka_unit_test(test_what_cannot_be_derived_is_refused),
