@@ -21,6 +21,7 @@
 #include <shmframe/ipc.h>
 #include <shmframe/map.h>
 #include <shmframe/memory.h>
+#include <shmframe/npy.h>
 #include <shmframe/pool.h>
 #include <shmframe/progress.h>
 #include <shmframe/reduce.h>

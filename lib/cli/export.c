@@ -32,7 +32,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "csv, arrow or arrows (stream), if the file's name does not tell", 0},
+    {"format", 'f', "FORMAT", 0, "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "Write the row labels too, as a column of this name", 0},
     {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)", 1},
     {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: values only", 1},
@@ -68,8 +68,10 @@ static int write_csv(const struct shmf_frame *frame, const char *path, const str
     FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (!out) {
         int status = system_failure(path);
-        if (fd >= 0)
+        if (fd >= 0) {
             close(fd);
+            unlink(beside);
+        }
         free(beside);
         return status;
     }
@@ -107,23 +109,22 @@ static int write_file(const struct shmf_frame *frame, const char *path, struct e
     return rc ? cli_fail(path, &err) : CLI_OK;
 }
 
-static void report(const struct export *export, const struct shmf_frame *frame, const char *path)
+/* Frames go to files of frames, arrays to .npy. */
+static int write_object(const struct cli_object *object, const char *path, struct export *export)
 {
-    if (strcmp(path, "-") == 0)
-        return;
-    if (!export->names.json) {
-        printf("%s: %lld rows x %lld columns\n", path, (long long)shmf_frame_rows(frame),
-               (long long)shmf_frame_columns(frame));
-        return;
-    }
-    cli_json_open('{');
-    cli_json_key("file");
-    cli_json_string(path);
-    cli_json_key("rows");
-    cli_json_int(shmf_frame_rows(frame));
-    cli_json_key("columns");
-    cli_json_int(shmf_frame_columns(frame));
-    cli_json_close('}');
+    struct shmf_error err = {0};
+    const char *name = export->names.names[0];
+    if (!object->frame && export->format != CLI_NPY)
+        return cli_fail_text(name, "it is an array: export it as .npy");
+    if (object->frame && export->format == CLI_NPY)
+        return cli_fail_text(name, "it is a frame, and .npy holds arrays");
+    if (object->array && strcmp(path, "-") == 0)
+        return cli_fail_text(path, ".npy is written to files only");
+    if (object->array)
+        return shmf_npy_save(object->array, path, &err) ? cli_fail(path, &err) : CLI_OK;
+    /* Whoever reads the file follows its offsets. */
+    return shmf_frame_validate(object->frame, SHMF_VALIDATE_FULL, &err) ? cli_fail(name, &err)
+                                                                        : write_file(object->frame, path, export);
 }
 
 int cli_export(int argc, char **argv)
@@ -131,7 +132,7 @@ int cli_export(int argc, char **argv)
     static const struct argp argp = {
         .options = options, .parser = parse, .args_doc = "NAME FILE",
         .doc = "Writes a named frame as a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, .feather, "
-               ".ipc) or stream (.arrows). - is standard output.\vThe file appears when it is complete, in "
+               ".ipc) or stream (.arrows), a named array as a NumPy file (.npy). - is standard output.\vThe file appears when it is complete, in "
                "place of one that was there."};
     struct export export = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &export);
@@ -139,16 +140,14 @@ int cli_export(int argc, char **argv)
     if (!export.format)
         export.format = cli_format_of(path);
     if (!export.format)
-        return cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow or arrows");
+        return cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
     struct shmf_error err = {0};
-    struct shmf_frame *frame = cli_frame(export.names.names[0], export.names.other_users);
-    if (!frame)
-        return CLI_FAILED;
-    /* Whoever reads the file follows its offsets. */
-    int status = shmf_frame_validate(frame, SHMF_VALIDATE_FULL, &err) ? cli_fail(export.names.names[0], &err)
-                                                                      : write_file(frame, path, &export);
-    if (!status)
-        report(&export, frame, path);
-    shmf_frame_free(frame);
+    struct cli_object object;
+    if (cli_attach(&object, export.names.names[0], export.names.other_users, &err))
+        return cli_fail(export.names.names[0], &err);
+    int status = write_object(&object, path, &export);
+    if (!status && strcmp(path, "-") != 0)
+        cli_report(export.names.json, "file", path, &object);
+    cli_object_free(&object);
     return status;
 }

@@ -7,7 +7,7 @@ static const struct {
     enum cli_format format;
 } formats[] = {{"csv", CLI_CSV},        {"tsv", CLI_CSV},     {"txt", CLI_CSV},
                {"arrow", CLI_ARROW},    {"feather", CLI_ARROW}, {"ipc", CLI_ARROW},
-               {"arrows", CLI_ARROW_STREAM}};
+               {"arrows", CLI_ARROW_STREAM}, {"npy", CLI_NPY}};
 
 enum cli_format cli_format_of(const char *path)
 {
@@ -27,7 +27,9 @@ enum cli_format cli_format_called(const struct argp_state *state, const char *wo
         return CLI_ARROW;
     if (strcmp(word, "arrows") == 0)
         return CLI_ARROW_STREAM;
-    argp_error(state, "there is no format \"%s\": csv, arrow, arrows", word);
+    if (strcmp(word, "npy") == 0)
+        return CLI_NPY;
+    argp_error(state, "there is no format \"%s\": csv, arrow, arrows, npy", word);
     return CLI_BY_NAME;
 }
 
@@ -38,4 +40,34 @@ char cli_delimiter(const struct argp_state *state, const char *word)
     if (strlen(word) != 1)
         argp_error(state, "a delimiter is one character, not \"%s\"", word);
     return word[0];
+}
+
+void cli_report(bool json, const char *what, const char *name, const struct cli_object *object)
+{
+    char shape[CLI_WORD];
+    if (json) {
+        cli_json_open('{');
+        cli_json_key(what);
+        cli_json_string(name);
+    }
+    if (object->array && json) {
+        cli_json_key("shape");
+        cli_json_open('[');
+        for (int d = 0; d < shmf_array_ndim(object->array); d++)
+            cli_json_int(shmf_array_shape(object->array)[d]);
+        cli_json_close(']');
+    } else if (object->array) {
+        cli_shape(shape, shmf_array_shape(object->array), shmf_array_ndim(object->array));
+        printf("%s: %s [%s]\n", name, shmf_dtype_name(shmf_array_dtype(object->array)), shape);
+    } else if (json) {
+        cli_json_key("rows");
+        cli_json_int(shmf_frame_rows(object->frame));
+        cli_json_key("columns");
+        cli_json_int(shmf_frame_columns(object->frame));
+    } else {
+        printf("%s: %lld rows x %lld columns\n", name, (long long)shmf_frame_rows(object->frame),
+               (long long)shmf_frame_columns(object->frame));
+    }
+    if (json)
+        cli_json_close('}');
 }

@@ -80,7 +80,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "csv, arrow or arrows (stream), if the file's name does not tell", 0},
+    {"format", 'f', "FORMAT", 0, "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "This column's values label the rows", 0},
     {"mode", 'm', "MODE", 0, "Permissions, such as 0644; 0600 unless told", 0},
     {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)", 1},
@@ -119,40 +119,34 @@ static struct shmf_frame *read_csv(struct import *import, const char *path, stru
     return frame;
 }
 
-static struct shmf_frame *read_file(struct import *import, const char *path, struct shmf_error *err)
+static int read_file(struct import *import, const char *path, struct cli_object *object,
+                     struct shmf_error *err)
 {
     const struct shmf_arrow_import_options arrow = {.row_labels = import->row_labels};
-    if (import->format == CLI_CSV)
-        return read_csv(import, path, err);
-    if (strcmp(path, "-") == 0)
-        return shmf_ipc_read(STDIN_FILENO, &arrow, err);
-    return shmf_ipc_load(path, &arrow, err);
+    if (import->format == CLI_NPY)
+        object->array = shmf_npy_load(path, err);
+    else if (import->format == CLI_CSV)
+        object->frame = read_csv(import, path, err);
+    else if (strcmp(path, "-") == 0)
+        object->frame = shmf_ipc_read(STDIN_FILENO, &arrow, err);
+    else
+        object->frame = shmf_ipc_load(path, &arrow, err);
+    return object->frame || object->array ? CLI_OK : cli_fail(path, err);
 }
 
 /* ---- the command --------------------------------------------------------------------------- */
 
-static int publish(const struct import *import, const struct shmf_frame *frame)
+static int publish(const struct import *import, const struct cli_object *object)
 {
     const char *name = import->names.names[1];
+    const struct shmf_publish_options persistent = {.policy = SHMF_PERSISTS, .mode = import->mode};
     struct shmf_error err = {0};
-    struct shmf_share *share = shmf_frame_publish(
-        frame, name, &(struct shmf_publish_options){.policy = SHMF_PERSISTS, .mode = import->mode}, &err);
+    struct shmf_share *share = object->frame ? shmf_frame_publish(object->frame, name, &persistent, &err)
+                                             : shmf_array_publish(object->array, name, &persistent, &err);
     if (!share)
         return cli_fail(name, &err);
     shmf_share_free(share);
-    if (import->names.json) {
-        cli_json_open('{');
-        cli_json_key("name");
-        cli_json_string(name);
-        cli_json_key("rows");
-        cli_json_int(shmf_frame_rows(frame));
-        cli_json_key("columns");
-        cli_json_int(shmf_frame_columns(frame));
-        cli_json_close('}');
-    } else {
-        printf("%s: %lld rows x %lld columns\n", name, (long long)shmf_frame_rows(frame),
-               (long long)shmf_frame_columns(frame));
-    }
+    cli_report(import->names.json, "name", name, object);
     return CLI_OK;
 }
 
@@ -172,7 +166,7 @@ int cli_import(int argc, char **argv)
     static const struct argp argp = {
         .options = options, .parser = parse, .args_doc = "FILE NAME",
         .doc = "Makes a named frame of a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, .feather, "
-               ".ipc) or stream (.arrows; - is standard input).\vThe name persists until `shmframe rm NAME' "
+               ".ipc) or stream (.arrows; - is standard input), a named array of a NumPy file (.npy).\vThe name persists until `shmframe rm NAME' "
                "or a restart. A file that is wrong in any place gives an error that says where, and no name."};
     struct import import = {.workers = -1};
     struct shmf_error err = {0};
@@ -181,14 +175,15 @@ int cli_import(int argc, char **argv)
     const char *path = import.names.names[0];
     if (!import.format)
         import.format = cli_format_of(path);
-    struct shmf_frame *frame = NULL;
+    struct cli_object object = {NULL, NULL};
+    bool standard = strcmp(path, "-") == 0;
     if (!import.format)
-        status = cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow or arrows");
-    else if (import.format == CLI_CSV && strcmp(path, "-") == 0)
-        status = cli_fail_text(path, "CSV is read from files only");
+        status = cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
+    else if ((import.format == CLI_CSV || import.format == CLI_NPY) && standard)
+        status = cli_fail_text(path, "CSV and .npy are read from files only");
     else if (check_name(import.names.names[1]) == CLI_OK)
-        status = (frame = read_file(&import, path, &err)) ? publish(&import, frame) : cli_fail(path, &err);
-    shmf_frame_free(frame);
+        status = read_file(&import, path, &object, &err) ? CLI_FAILED : publish(&import, &object);
+    cli_object_free(&object);
     free(import.nulls);
     free(import.columns);
     return status;

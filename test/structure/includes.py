@@ -20,7 +20,7 @@ ALSO = {
     'task': {'frame_map', 'result', 'task'},
 }
 
-PUBLIC_ONLY = ['lib/arrow', 'lib/csv', 'lib/io', 'lib/mpi', 'lib/cli', 'examples', 'test/consumer']
+PUBLIC_ONLY = ['lib/arrow', 'lib/csv', 'lib/npy', 'lib/io', 'lib/mpi', 'lib/cli', 'examples', 'test/consumer']
 
 
 def check_module(root, name, closure):
