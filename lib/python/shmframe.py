@@ -242,9 +242,14 @@ class Column:
             for row in np.flatnonzero(~nulls):
                 out[row] = self._decimal(row)
             return out
-        offsets = self.offsets.tolist()
+        offsets, data = self.offsets.tolist(), self.values.tobytes()
+        text = data.decode() if self._d.dtype != BINARY and data.isascii() else None
         for row in np.flatnonzero(~nulls).tolist():
-            out[row] = self._string(offsets[row], offsets[row + 1], row)
+            begin, end = offsets[row], offsets[row + 1]
+            if 0 <= begin <= end <= len(data) and text is not None:
+                out[row] = text[begin:end]
+            else:
+                out[row] = self._string(begin, end, row)
         return out
 
     def codes(self):
