@@ -131,7 +131,7 @@ static void test_line_ends_byte_order_marks_and_a_last_line_without_end(void **s
 {
     (void)state;
     static const char *const texts[] = {"a,b\n1,2\n3,4\n", "a,b\r\n1,2\r\n3,4\r\n", "a,b\n1,2\n3,4",
-                                        "a,b\r\n1,2\r\n3,4", "\xef\xbb\xbf" "a,b\n1,2\n3,4\n", "a,b\n\n1,2\n\n3,4\n\n"};
+                                        "a,b\r\n1,2\r\n3,4", ("\xef\xbb\xbf" "a,b\n1,2\n3,4\n"), "a,b\n\n1,2\n\n3,4\n\n"};
     struct shmf_frame *first = parse(texts[0]);
     for (size_t i = 1; i < sizeof texts / sizeof texts[0]; i++) {
         struct shmf_frame *frame = parse(texts[i]);
