@@ -51,6 +51,7 @@ struct shmfi_sink {
 struct shmfi_job {
     bool busy;
     bool has_deadline;
+    bool suspect;        /* its worker seemed to have gone on without it when we last looked */
     uint32_t generation; /* of the slot's current or next task */
     int attempts;
     int64_t index;

@@ -216,6 +216,7 @@ static int submit(struct shmf_pool *pool, const struct shmfi_order *order,
     }
     pool->n_free--;
     job->busy = true;
+    job->suspect = false;
     job->generation++;
     job->attempts = 1;
     job->index = order->index;

@@ -88,15 +88,38 @@ static bool is_lost(const struct shmf_pool *pool, uint32_t slot)
     return !claimant || !lives(pool, claimant);
 }
 
+/* The worker that took it runs another task, or sleeps, and has no record that we did not read: its
+ * `done` was taken back, by itself or by its predecessor, before we looked. A worker that does as it
+ * should clears `current` and stores `done` before it goes on; that stores may arrive in another
+ * order is why it is believed the second time only. */
+static bool went_on(struct shmf_pool *pool, uint32_t slot)
+{
+    struct shmfi_job *job = &pool->jobs[slot];
+    uint32_t claimant = shmfi_board_claimant(&pool->board, slot, job->generation);
+    bool on = false;
+    for (uint32_t w = 0; job->busy && claimant && w < pool->n_workers; w++) {
+        const struct shmfi_line *line = &pool->board.lines[w];
+        if (pool->members[w].incarnation != claimant)
+            continue;
+        uint64_t current = atomic_load_explicit(&line->current, memory_order_acquire);
+        bool asleep = atomic_load_explicit(&line->asleep, memory_order_acquire);
+        on = (current == SHMFI_NO_TICKET ? asleep : current != shmfi_ticket(slot, job->generation)) &&
+             !shmfi_board_pending(&pool->board, w, pool->members[w].got);
+    }
+    bool again = on && job->suspect;
+    job->suspect = on;
+    return again;
+}
+
 /* Somebody wrote all over the board. The claimant may also be a worker that was announced since
  * messages were last read. */
 static void look_for_lost(struct shmf_pool *pool)
 {
     for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++) {
-        if (!is_lost(pool, slot))
+        if (!is_lost(pool, slot) && !went_on(pool, slot))
             continue;
         shmfi_pool_read_control(pool);
-        if (is_lost(pool, slot))
+        if (is_lost(pool, slot) || pool->jobs[slot].suspect)
             shmfi_pool_break(pool, "the board was written over: task %lld is in nobody's hands",
                              (long long)pool->jobs[slot].index);
     }
