@@ -78,7 +78,7 @@ bool shmfi_board_is_queued(const struct shmfi_board *board, uint32_t slot, uint3
  * publishes the entry; the slot's own state publishes the task. */
 static uint64_t append(struct shmfi_board *board, uint64_t ticket)
 {
-    uint64_t tail = atomic_load_explicit(&board->header->tail, memory_order_relaxed);
+    uint64_t tail = board->tail++;
     _Atomic uint64_t *entry = &board->order[tail & (board->geometry.order - 1)];
     uint64_t before = atomic_load_explicit(entry, memory_order_relaxed);
     atomic_store_explicit(entry, ticket, memory_order_relaxed);
@@ -108,6 +108,15 @@ void shmfi_board_queue_again(struct shmfi_board *board, uint32_t slot, uint32_t 
             !shmfi_board_is_queued(board, old, shmfi_ticket_generation(ticket)))
             return;
     }
+}
+
+void shmfi_board_restate(struct shmfi_board *board, uint32_t places, uint32_t deadlines)
+{
+    struct shmfi_board_header *header = board->header;
+    atomic_store_explicit(&header->tail, board->tail, memory_order_release);
+    atomic_store_explicit(&header->places, places, memory_order_relaxed);
+    atomic_store_explicit(&header->deadlines, deadlines, memory_order_relaxed);
+    atomic_store_explicit(&header->stopping, 0, memory_order_relaxed);
 }
 
 /* REVOKE. */
@@ -209,7 +218,7 @@ bool shmfi_board_is_surplus(const struct shmfi_board *board, uint32_t worker)
 
 bool shmfi_board_has_news(const struct shmfi_board *board, const struct shmfi_claimer *me)
 {
-    return atomic_load_explicit(&board->header->tail, memory_order_acquire) > me->cursor;
+    return atomic_load_explicit(&board->header->tail, memory_order_acquire) != me->cursor;
 }
 
 static bool try_claim(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket)
@@ -242,8 +251,10 @@ static uint64_t first_entry(struct shmfi_board *board, const struct shmfi_claime
 uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
 {
     uint64_t tail = atomic_load_explicit(&board->header->tail, memory_order_acquire);
-    if (tail <= me->cursor)
+    if (tail == me->cursor)
         return SHMFI_NO_TICKET;
+    if (tail < me->cursor)
+        me->cursor = 0; /* it was written over for a while: all that are there are looked at */
     for (uint64_t at = first_entry(board, me, tail); at < tail; at++) {
         uint64_t ticket = atomic_load_explicit(
             &board->order[at & (board->geometry.order - 1)], memory_order_relaxed);

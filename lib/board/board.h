@@ -14,6 +14,7 @@
 struct shmfi_board {
     struct shmfi_geometry geometry;
     uint64_t budget;
+    uint64_t tail; /* the application's copy of its word, which it never reads back */
     struct shmfi_board_header *header;
     _Atomic uint64_t *order;
     struct shmfi_line *lines;
@@ -37,6 +38,9 @@ void shmfi_board_format(struct shmfi_board *board, void *memory,
 /* The slot's task is written: queue it under `generation`. The ticket of an older entry that had
  * to give way and is still queued is queued again behind it. */
 void shmfi_board_queue(struct shmfi_board *board, uint32_t slot, uint32_t generation);
+
+/* Writes the application's words in the header once more, in case somebody wrote over them. */
+void shmfi_board_restate(struct shmfi_board *board, uint32_t places, uint32_t deadlines);
 
 /* Writes another entry for a task that is queued already, in case the first was passed over. */
 void shmfi_board_queue_again(struct shmfi_board *board, uint32_t slot, uint32_t generation);

@@ -103,7 +103,7 @@ static int map_pages(const struct shmfi_region *region, struct span span)
     while (!shmfi_memory.no_populate) {
         if (shmfi_sys.madvise(region->base + span.start, span.length, MADV_POPULATE_WRITE) == 0)
             return 0;
-        if (errno == EINVAL || errno == ENOSYS)
+        if (errno == EINVAL || errno == ENOSYS || errno == EPERM)
             shmfi_memory.no_populate = true;
         else if (errno == EFAULT) /* this is how it says that the file system is full */
             return ENOSPC;

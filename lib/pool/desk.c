@@ -155,6 +155,20 @@ uint64_t shmfi_desk_caller_bytes(struct shmf_pool *pool)
     return atomic_load_explicit(&pool->board.header->caller, memory_order_relaxed);
 }
 
+static void publish_orphaned_bytes(struct shmf_pool *pool)
+{
+    atomic_store_explicit(&pool->board.header->orphaned, pool->orphaned_bytes,
+                          memory_order_relaxed);
+}
+
+void shmfi_desk_restate(struct shmf_pool *pool)
+{
+    pthread_mutex_lock(&lock);
+    publish_caller_bytes(pool);
+    publish_orphaned_bytes(pool);
+    pthread_mutex_unlock(&lock);
+}
+
 /* ---- segments that come back -------------------------------------------------------------- */
 
 static void keep_back(struct shmfi_member *member, const struct shmfi_return *entry,
@@ -236,12 +250,6 @@ void shmfi_desk_flush(struct shmf_pool *pool)
 }
 
 /* ---- regions ------------------------------------------------------------------------------ */
-
-static void publish_orphaned_bytes(struct shmf_pool *pool)
-{
-    atomic_store_explicit(&pool->board.header->orphaned, pool->orphaned_bytes,
-                          memory_order_relaxed);
-}
 
 /* Takes the region off the books. */
 static void forget(struct lent_region **place)

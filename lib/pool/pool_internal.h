@@ -293,6 +293,7 @@ void shmfi_desk_delivered(struct shmf_pool *pool, uint64_t region_id, uint64_t b
 void shmfi_desk_ready(struct shmf_pool *pool, uint64_t bytes);
 void shmfi_desk_taken(struct shmf_pool *pool, uint64_t bytes);
 uint64_t shmfi_desk_caller_bytes(struct shmf_pool *pool);
+void shmfi_desk_restate(struct shmf_pool *pool); /* on the board, once more */
 
 /* Returns what had to wait for room in the rings; forgets what a dead worker was owed. */
 void shmfi_desk_flush(struct shmf_pool *pool);

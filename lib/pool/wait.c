@@ -2,6 +2,7 @@
  * workers ring and of the supervisor's socket. With several threads, one sleeps for all. */
 #include "base/error.h"
 #include "base/sys.h"
+#include "handle/fdpass.h"
 #include "pool/submit.h"
 
 #include <errno.h>
@@ -125,12 +126,30 @@ static void look_for_lost(struct shmf_pool *pool)
     }
 }
 
+/* What we say on the board, said again from our own copies: whoever wrote over it may have told
+ * workers to end, their supervisor to replace nobody, or everybody that no memory is left. The
+ * supervisor looks only when it is told. */
+static void restate(struct shmf_pool *pool)
+{
+    uint32_t deadlines = 0, empty = 0;
+    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++)
+        deadlines += pool->jobs[slot].has_deadline;
+    for (uint32_t w = 0; w < pool->places; w++)
+        empty += !pool->members[w].incarnation;
+    shmfi_board_restate(&pool->board, pool->places, deadlines);
+    shmfi_desk_restate(pool);
+    struct shmfi_control order = {.type = SHMFI_CONTROL_RESIZE, .value = pool->places};
+    if (empty)
+        shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL);
+}
+
 /* Nothing happened for long. If tasks are queued while workers sleep, a wake-up was lost (its
  * author died or was stopped between two instructions) or the hint on the board is wrong: queue
  * these tasks again and wake. A worker may also wait for a region that its socket had no room
  * for. */
 void shmfi_pool_rescan(struct shmf_pool *pool)
 {
+    restate(pool);
     look_for_lost(pool);
     shmfi_pool_resend_regions(pool);
     bool asleep = false;
