@@ -167,9 +167,12 @@ static void run(int64_t n, struct reply *reply, void (*once)(uint32_t round))
     reply_add(reply, "ns", (bench_now() - start) * 1e9 / (double)n);
 }
 
+/* The partner stands still between runs: others are measured then. */
 static void run_raw(int64_t n, struct reply *reply)
 {
+    kill(partner, SIGCONT);
     run(n, reply, raw_once);
+    kill(partner, SIGSTOP);
 }
 
 static void run_shmframe(int64_t n, struct reply *reply)
