@@ -39,6 +39,12 @@ enum shmf_affinity {
     SHMF_AFFINITY_SPREAD    /* each is bound to one of these CPUs, in turn; see shmf_worker_stats */
 };
 
+/* Of which moment workers are copies. */
+enum shmf_start {
+    SHMF_START_NOW = 0, /* when the pool is made */
+    SHMF_START_EARLY    /* shmf_early_start(), <shmframe/early.h>, which must have been called */
+};
+
 /* Zero means the default in every field. */
 struct shmf_pool_options {
     int workers;            /* 0: one per allowed CPU (affinity, cgroup quota); or SHMF_INLINE */
@@ -46,7 +52,8 @@ struct shmf_pool_options {
     uint64_t budget_bytes;  /* shared memory that workers may hold; 0: half of what is available.
                                Each worker caches what it once needed: to bound a stream of large
                                results, give (window + workers) times their size */
-    const int *keep_fds;    /* descriptors that workers inherit beside 0, 1 and 2 */
+    const int *keep_fds;    /* descriptors that workers inherit beside 0, 1 and 2; those of early
+                               ones are given to shmf_early_start */
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context); /* runs in each new worker; nonzero: it exits */
     void *initializer_context; /* of the finalizer too */
@@ -63,6 +70,7 @@ struct shmf_pool_options {
                                none either where the application ignores these signals, and the
                                initializer may install its own */
     int max_workers;        /* as many as shmf_pool_resize may ask for; 0: no more than at first */
+    int start;              /* enum shmf_start */
     uint64_t reserved[8];   /* must be zero */
 };
 
@@ -72,6 +80,9 @@ struct shmf_pool_options {
  * compiler kept in registers was not in memory at the fork: data for tasks should be static, on the
  * heap, or passed as arguments. A function that was loaded later (dlopen) is refused when it is
  * submitted, with SHMF_E_INVAL. `options` may be NULL.
+ * With SHMF_START_EARLY all of this is as of shmf_early_start(), and threads that run now matter to
+ * nobody. Errors then, beside the others: SHMF_E_CLOSED (that process is gone),
+ * SHMF_E_WRONG_PROCESS (an ancestor of this process has called it).
  * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
 SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
                                          struct shmf_error *err);

@@ -41,7 +41,7 @@ size_t shmfi_board_size(struct shmfi_geometry *geometry)
     return parts_of(geometry).end;
 }
 
-void shmfi_board_format(struct shmfi_board *board, void *memory,
+void shmfi_board_attach(struct shmfi_board *board, void *memory,
                         const struct shmfi_geometry *geometry, uint64_t budget)
 {
     struct parts at = parts_of(geometry);
@@ -54,6 +54,12 @@ void shmfi_board_format(struct shmfi_board *board, void *memory,
     board->slots = (void *)(base + at.slots);
     board->rings = (void *)(base + at.rings);
     board->returns = (void *)(base + at.returns);
+}
+
+void shmfi_board_format(struct shmfi_board *board, void *memory,
+                        const struct shmfi_geometry *geometry, uint64_t budget)
+{
+    shmfi_board_attach(board, memory, geometry, budget);
     board->header->geometry = *geometry;
     board->header->budget = budget;
     atomic_store_explicit(&board->header->oldest, SHMFI_NO_TICKET, memory_order_relaxed);

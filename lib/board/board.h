@@ -29,6 +29,10 @@ struct shmfi_board {
  * two). Returns the bytes needed. */
 size_t shmfi_board_size(struct shmfi_geometry *geometry);
 
+/* This process's view of a board that was formatted with these. */
+void shmfi_board_attach(struct shmfi_board *board, void *memory,
+                        const struct shmfi_geometry *geometry, uint64_t budget);
+
 /* Formats zeroed memory of shmfi_board_size() bytes, SHMFI_LINE-aligned, and attaches to it. */
 void shmfi_board_format(struct shmfi_board *board, void *memory,
                         const struct shmfi_geometry *geometry, uint64_t budget);

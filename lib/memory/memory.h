@@ -158,6 +158,10 @@ int shmfi_random_id(uint64_t *id, struct shmf_error *err);
 /* An empty memfd, close-on-exec, that can be sealed. */
 int shmfi_outside_memfd(int *fd, struct shmf_error *err);
 
+/* A file of `size` bytes without a name, all zero, close-on-exec; where it can be sealed, neither
+ * shorter nor longer for ever. */
+int shmfi_file_create(uint64_t size, int *fd, struct shmf_error *err);
+
 /* What a file is to hold: `size` bytes at `base`, but the first `head_size` of `head` instead. */
 struct shmfi_outside {
     const void *head;

@@ -140,7 +140,6 @@ void shmfi_memory_leave(struct shmfi_after *after); /* NULL: nothing to do after
 
 /* file.c: the memory itself. Sizes are whole pages. */
 uint64_t shmfi_page_size(void);
-int shmfi_file_create(uint64_t size, int *fd, struct shmf_error *err);
 int shmfi_file_anonymous(void); /* a memfd that can be sealed; negative and errno */
 int shmfi_file_check_limit(uint64_t size, struct shmf_error *err);
 int shmfi_file_check(int fd, uint64_t size, struct stat *status, struct shmf_error *err);

@@ -75,14 +75,21 @@ int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
     return rc;
 }
 
+int shmfi_pool_check_code(const struct shmf_pool *pool, const char *what, uintptr_t function,
+                          struct shmf_error *err)
+{
+    if (!function || shmfi_code_has(&pool->code, function))
+        return SHMF_OK;
+    return shmfi_error(err, SHMF_E_INVAL,
+                       "%s: 0x%llx was loaded after %s, so the pool's workers do not have it: load "
+                       "libraries first",
+                       what, (unsigned long long)function,
+                       pool->is_early ? "the early start" : "the pool was made");
+}
+
 int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err)
 {
     if (!fn)
         return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");
-    if (!shmfi_code_has(&pool->code, fn))
-        return shmfi_error(err, SHMF_E_INVAL,
-                           "fn: 0x%llx was loaded after the pool was made, so its workers do not "
-                           "have it: load libraries first",
-                           (unsigned long long)fn);
-    return SHMF_OK;
+    return shmfi_pool_check_code(pool, "fn", fn, err);
 }

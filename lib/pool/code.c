@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 /* The part of a line of /proc/self/maps that matters: "START-END rwxp ...". */
 struct line {
@@ -93,6 +94,19 @@ bool shmfi_code_has(const struct shmfi_code *code, uint64_t address)
             high = middle;
     }
     return !code->count || (low < code->count && code->spans[low].start <= address);
+}
+
+int shmfi_code_copy(struct shmfi_code *code, const struct shmfi_code *from, struct shmf_error *err)
+{
+    *code = (struct shmfi_code){0};
+    if (!from->count)
+        return SHMF_OK;
+    code->spans = shmfi_sys.malloc(from->count * sizeof *code->spans);
+    if (!code->spans)
+        return shmfi_error(err, SHMF_E_NOMEM, "no memory for a list of executable mappings");
+    memcpy(code->spans, from->spans, from->count * sizeof *code->spans);
+    code->count = code->capacity = from->count;
+    return SHMF_OK;
 }
 
 void shmfi_code_clear(struct shmfi_code *code)

@@ -21,6 +21,7 @@ struct shmfi_code {
 /* Of this process, now. SHMF_E_NOMEM. */
 int shmfi_code_take(struct shmfi_code *code, struct shmf_error *err);
 bool shmfi_code_has(const struct shmfi_code *code, uint64_t address);
+int shmfi_code_copy(struct shmfi_code *code, const struct shmfi_code *from, struct shmf_error *err);
 void shmfi_code_clear(struct shmfi_code *code);
 
 #endif

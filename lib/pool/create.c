@@ -5,6 +5,7 @@
 #include "handle/fdpass.h"
 #include "pool/crash.h"
 #include "pool/detach.h"
+#include "pool/early.h"
 #include "pool/iter_internal.h"
 #include "pool/options.h"
 #include "pool/submit.h"
@@ -30,10 +31,14 @@ static int make_board(struct shmf_pool *pool, struct shmf_error *err)
 {
     struct shmfi_geometry geometry = {.workers = pool->max_workers, .slots = pool->window};
     pool->board_size = shmfi_board_size(&geometry);
-    /* Shared and anonymous: every process that needs it is a descendant and inherits the mapping,
-     * and no descriptor could leak. */
-    pool->board_memory = shmfi_sys.mmap(NULL, pool->board_size, PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int rc = pool->is_early ? shmfi_file_create(pool->board_size, &pool->board_fd, err) : SHMF_OK;
+    if (rc)
+        return rc;
+    /* Shared and anonymous where every process that needs it is a descendant and inherits the
+     * mapping: no descriptor could leak. */
+    pool->board_memory =
+        shmfi_sys.mmap(NULL, pool->board_size, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | (pool->is_early ? 0 : MAP_ANONYMOUS), pool->board_fd, 0);
     if (pool->board_memory == MAP_FAILED) {
         pool->board_memory = NULL;
         return shmfi_error_sys(err, errno, "the board's %zu bytes", pool->board_size);
@@ -106,6 +111,8 @@ static void free_parts(struct shmf_pool *pool)
         shmfi_sys.close(pool->supervisor_pidfd);
     if (pool->board_memory)
         shmfi_sys.munmap(pool->board_memory, pool->board_size);
+    if (pool->board_fd >= 0)
+        shmfi_sys.close(pool->board_fd);
     shmfi_sys.free(pool->free_slots);
     shmfi_sys.free(pool->jobs);
     shmfi_sys.free(pool->members);
@@ -130,6 +137,30 @@ static int fork_supervisor(struct shmf_pool *pool, struct shmfi_setup *setup,
         shmfi_supervise(pool, setup);
     pthread_sigmask(SIG_SETMASK, &setup->mask, NULL);
     return rc < 0 ? shmfi_error_sys(err, -rc, "forking the supervisor") : SHMF_OK;
+}
+
+/* Early workers must have what they are to call before their first task. */
+static int join_early(struct shmf_pool *pool, const struct shmf_pool_options *options,
+                      struct shmf_error *err)
+{
+    int rc = shmfi_early_join(pool, err);
+    if (!rc)
+        rc = shmfi_pool_check_code(pool, "options.initializer", (uintptr_t)options->initializer,
+                                   err);
+    if (!rc)
+        rc = shmfi_pool_check_code(pool, "options.finalizer", (uintptr_t)options->finalizer, err);
+    return rc;
+}
+
+/* Has the supervisor made by the early process. */
+static int order_supervisor(struct shmf_pool *pool, struct shmfi_setup *setup,
+                            struct shmf_error *err)
+{
+    pthread_sigmask(SIG_SETMASK, NULL, &setup->mask);
+    int rc = shmfi_early_fork(pool, setup, err);
+    shmfi_sys.close(pool->board_fd);
+    pool->board_fd = -1;
+    return rc;
 }
 
 static int await_workers(struct shmf_pool *pool, struct shmf_error *err)
@@ -175,16 +206,17 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
     if (setup.backtraces)
         shmfi_crash_prepare();
     setup.app_pidfd = shmfi_sys.pidfd_open(setup.app_pid, 0);
-    pool->regions_at_fork = shmfi_memory_serial();
+    if (!pool->is_early)
+        pool->regions_at_fork = shmfi_memory_serial();
     shmfi_memory_set_drop_hook(shmfi_region_dropped, shmfi_this_worker());
     shmfi_desk_open(pool);
-    rc = fork_supervisor(pool, &setup, err);
+    rc = pool->is_early ? order_supervisor(pool, &setup, err) : fork_supervisor(pool, &setup, err);
     shmfi_sys.close(sockets[1]);
     if (setup.app_pidfd >= 0)
         shmfi_sys.close(setup.app_pidfd);
     /* Other children of the application have no business with the board. */
     shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);
-    if (!rc) /* while the supervisor forks: the list takes about as long as a fork */
+    if (!rc && !pool->is_early) /* while the supervisor forks: the list takes about as long as a fork */
         rc = shmfi_code_take(&pool->code, err);
     return rc ? rc : await_workers(pool, err);
 }
@@ -238,14 +270,16 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
         return NULL;
     }
     pool->epoch = shmfi_process_epoch();
-    pool->control = pool->eventfd = pool->epoll = pool->supervisor_pidfd = -1;
+    pool->control = pool->eventfd = pool->epoll = pool->supervisor_pidfd = pool->board_fd = -1;
     pool->backlog_end = &pool->backlog;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->harvested, NULL);
     shmfi_options_apply(pool, options);
     if (pool->is_inline)
         return pool;
-    int rc = make_parts(pool, err);
+    int rc = pool->is_early ? join_early(pool, options, err) : SHMF_OK;
+    if (!rc)
+        rc = make_parts(pool, err);
     if (!rc)
         rc = start(pool, options, err);
     if (rc) {

@@ -10,7 +10,8 @@
 static int check_threads(const struct shmf_pool_options *options, struct shmf_error *err)
 {
     int others = shmfi_machine_threads() - 1;
-    if (!options->refuse_threads || options->workers == SHMF_INLINE || others <= 0)
+    if (!options->refuse_threads || options->workers == SHMF_INLINE ||
+        options->start == SHMF_START_EARLY || others <= 0)
         return SHMF_OK;
     return shmfi_error(err, SHMF_E_INVAL,
                        "options.refuse_threads: %d other thread%s run%s; workers would lack them, "
@@ -35,6 +36,12 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
     if (options->affinity != SHMF_AFFINITY_NONE && options->affinity != SHMF_AFFINITY_SPREAD)
         return shmfi_error(err, SHMF_E_INVAL, "options.affinity: %d is none of enum shmf_affinity",
                            options->affinity);
+    if (options->start != SHMF_START_NOW && options->start != SHMF_START_EARLY)
+        return shmfi_error(err, SHMF_E_INVAL, "options.start: %d is none of enum shmf_start",
+                           options->start);
+    if (options->start == SHMF_START_EARLY && options->n_keep_fds)
+        return shmfi_error(err, SHMF_E_INVAL,
+                           "options.keep_fds: of early workers they are given to shmf_early_start");
     if (options->tasks_per_worker < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.tasks_per_worker: %lld",
                            (long long)options->tasks_per_worker);
@@ -59,6 +66,7 @@ void shmfi_options_apply(struct shmf_pool *pool, const struct shmf_pool_options 
     pool->max_workers = options->max_workers ? (uint32_t)options->max_workers : pool->places;
     if (pool->max_workers < pool->places)
         pool->max_workers = pool->places;
+    pool->is_early = !pool->is_inline && options->start == SHMF_START_EARLY;
     pool->cpus = (uint32_t)cpus;
     pool->window = 4 * pool->places;
     if (pool->window < 64)

@@ -74,6 +74,7 @@ struct shmf_pool {
     bool freeing;     /* they are called back: the pool goes */
     _Atomic uint32_t entered; /* threads that are inside a call; the pool goes when there is none */
     bool is_inline;
+    bool is_early;    /* its workers stem from shmf_early_start */
     _Atomic bool closed; /* no new work; changed once, read without the lock, as are ... */
     _Atomic int broken;  /* ... 0, or the status that every call reports, set after ... */
     char broken_why[SHMF_ERROR_MESSAGE_SIZE];
@@ -87,6 +88,7 @@ struct shmf_pool {
     struct shmfi_board board;
     void *board_memory;
     size_t board_size;
+    int board_fd;     /* of an early pool, until it is sent; else -1 */
     int control, eventfd;
     pid_t supervisor;
     int supervisor_pidfd; /* -1: this kernel has none */
@@ -132,6 +134,10 @@ int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err
 
 /* Can workers call the function, the caller's argument `fn`? SHMF_E_INVAL. */
 int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err);
+
+/* The same of an argument of that name, which may be NULL. */
+int shmfi_pool_check_code(const struct shmf_pool *pool, const char *what, uintptr_t function,
+                          struct shmf_error *err);
 
 /* Every call on a pool holds its lock between these two, and is counted from before it waits for it,
  * so that shmf_pool_free lets it come to its end. SHMF_E_CLOSED, not locked: the pool goes. */

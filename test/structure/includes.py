@@ -16,7 +16,7 @@ ALSO = {
     # A frame has columns, is built row by row, and is made from others.
     'frame': {'builder', 'column', 'derive', 'grant'},
     # The pool makes tasks, results and futures; task/ fills them.
-    'pool': {'control', 'future', 'map', 'progress', 'reduce', 'result', 'task'},
+    'pool': {'control', 'early', 'future', 'map', 'progress', 'reduce', 'result', 'task'},
     'task': {'frame_map', 'result', 'task'},
 }
 
