@@ -301,7 +301,13 @@ bool shmfi_board_take(struct shmfi_board *board, struct shmfi_claimer *me,
                       struct shmfi_return *entry)
 {
     struct shmfi_line *line = &board->lines[me->worker];
-    if (atomic_load_explicit(&line->returned, memory_order_acquire) == me->taken)
+    uint64_t returned = atomic_load_explicit(&line->returned, memory_order_acquire);
+    if (returned - me->taken > board->geometry.returns) {
+        /* Written over: no entry can be believed. What was returned so stays unused until we end. */
+        me->taken = returned;
+        atomic_store_explicit(&line->taken, returned, memory_order_release);
+    }
+    if (returned == me->taken)
         return false;
     *entry = *return_at(board, me->worker, me->taken);
     me->taken++;

@@ -15,16 +15,16 @@ struct cap {
 static bool impose(void *context)
 {
     struct cap *cap = context;
-    if (getrlimit(cap->resource, &cap->before))
+    if (getrlimit((__rlimit_resource_t)cap->resource, &cap->before))
         return false;
     struct rlimit now = {cap->value, cap->before.rlim_max};
-    return setrlimit(cap->resource, &now) == 0;
+    return setrlimit((__rlimit_resource_t)cap->resource, &now) == 0;
 }
 
 static void lift(void *context)
 {
     struct cap *cap = context;
-    setrlimit(cap->resource, &cap->before);
+    setrlimit((__rlimit_resource_t)cap->resource, &cap->before);
 }
 
 static int well, clearly;
