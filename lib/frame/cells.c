@@ -147,6 +147,8 @@ struct shmf_text shmf_frame_text(const struct shmf_frame *frame, int64_t row, in
         return text_at(&strings, row);
     }
     const void *element = shmfi_frame_element(frame, row, column, &boolean);
+    if (!element) /* it was no null a moment ago: somebody changes the frame */
+        return no_text;
     if (descriptor->dtype == SHMF_FIXED_BINARY)
         return (struct shmf_text){element, descriptor->width};
     if (descriptor->dtype == SHMF_DICTIONARY &&

@@ -53,6 +53,8 @@ static size_t element_text(const struct shmf_frame *frame, int64_t row, int64_t 
     const struct shmf_format_column *descriptor = shmfi_frame_descriptor(frame, column);
     uint8_t boolean;
     const void *element = shmfi_frame_element(frame, row, column, &boolean);
+    if (!element) /* it was none a moment ago: somebody changes the frame */
+        return strlen(strcpy(to, "null"));
     const char *zone =
         descriptor->zone_offset ? (const char *)frame->base + descriptor->zone_offset : NULL;
     switch (shmfi_dtype_info(descriptor->dtype)->class) {
