@@ -1,5 +1,7 @@
 /* Workers that cannot be had any more: who waits for a result is told so, and does not wait for
  * ever. What is over after a moment does no harm. */
+/* Valgrind keeps RLIMIT_NOFILE to itself.
+ * ctest: NO_VALGRIND */
 #include "pool_calls.h"
 
 #include "base/sys.h"
