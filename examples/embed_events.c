@@ -1,5 +1,5 @@
-/* A pool inside an event loop: the loop waits for timers and for results at once, and never blocks in
- * a function of the library.
+/* A pool inside an event loop: the loop waits for timers and for results at once, and never blocks
+ * in a function of the library.
  *
  *     cc embed_events.c -o embed_events $(pkg-config --cflags --libs shmframe)
  * prints

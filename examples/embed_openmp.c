@@ -1,6 +1,7 @@
-/* A pool beside OpenMP: the application's parallel regions run on threads, tasks on processes. The pool
- * is made first: threads of OpenMP that exist already are not there in a forked process. Regions inside
- * a task run on one thread, since the workers share the machine's CPUs among themselves.
+/* A pool beside OpenMP: the application's parallel regions run on threads, tasks on processes. The
+ * pool is made first: threads of OpenMP that exist already are not there in a forked process.
+ * Regions inside a task run on one thread, since the workers share the machine's CPUs among
+ * themselves.
  *
  *     cc -fopenmp embed_openmp.c -o embed_openmp $(pkg-config --cflags --libs shmframe)
  * prints
@@ -49,10 +50,9 @@ int main(void)
     int threads = 0, rc = -1;
     const long here = sum_of(0, &threads) + sum_of(N, &threads) + sum_of(2 * N, &threads) +
                       sum_of(3 * N, &threads);
-    printf("threads in the application: %s\n",
-           threads > 1 || threads == omp_get_num_procs()
-               ? "more than one or as many as there are CPUs"
-               : "one");
+    printf("threads in the application: %s\n", threads > 1 || threads == omp_get_num_procs()
+                                                   ? "more than one or as many as there are CPUs"
+                                                   : "one");
     printf("threads in each task:");
     while (iter && (rc = shmf_iter_next(iter, &result, &err)) > 0) {
         const long *answer = shmf_result_bytes(result, NULL);

@@ -35,7 +35,8 @@ static int64_t sum_of_metres(struct ArrowArrayStream *stream, const struct shmf_
     while (stream->get_next(stream, &batch) == 0 && batch.release) {
         const struct ArrowArray *metres = batch.children[1];
         const int64_t *values = (const int64_t *)metres->buffers[1] + metres->offset;
-        int inside = (const char *)values >= begin && (const char *)(values + metres->length) <= end;
+        int inside =
+            (const char *)values >= begin && (const char *)(values + metres->length) <= end;
         printf("a batch of %lld rows, its numbers in %s memory\n", (long long)batch.length,
                inside ? "the frame's own" : "other");
         for (int64_t i = 0; i < metres->length; i++)

@@ -41,8 +41,8 @@ static int crash_at_500(struct shmf_task *task, int64_t begin, int64_t end, void
 static void failed(int64_t begin, int64_t end, const struct shmf_failure *failure, void *user)
 {
     (void)user;
-    printf("row 500: %s; undefined now: rows %d to %d\n", shmf_status_name(failure->code), (int)begin,
-           (int)end);
+    printf("row 500: %s; undefined now: rows %d to %d\n", shmf_status_name(failure->code),
+           (int)begin, (int)end);
 }
 
 int main(void)
@@ -52,7 +52,8 @@ int main(void)
     struct shmf_pool *pool = shmf_pool_new(&(struct shmf_pool_options){.workers = 4}, &err);
     struct shmf_array *out = shmf_array_new_grantable(SHMF_FLOAT64, 2, shape, &err);
     struct shmf_handle all = shmf_array_grant(out, 0, ROWS, &err);
-    struct shmf_for_options options = {.grain = 10, .handles = &all, .n_handles = 1, .failed_fn = failed};
+    struct shmf_for_options options = {
+        .grain = 10, .handles = &all, .n_handles = 1, .failed_fn = failed};
     int wrong = 1;
     if (pool && out && shmf_pool_for(pool, 0, ROWS, fill, NULL, &options, &err) == SHMF_OK) {
         const double *data = shmf_array_data(out);

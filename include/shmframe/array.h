@@ -34,8 +34,8 @@ SHMF_API struct shmf_array *shmf_array_from_data(enum shmf_dtype dtype, int ndim
                                                  const int64_t *shape, const int64_t *strides,
                                                  const void *data, struct shmf_error *err);
 
-/* The array, or the slice of one, that `handle` names, with the handle's access. The caller frees it.
- * Errors: SHMF_E_STALE, SHMF_E_INVAL (not an array), SHMF_E_CORRUPT (names the field), ... */
+/* The array, or the slice of one, that `handle` names, with the handle's access. The caller frees
+ * it. Errors: SHMF_E_STALE, SHMF_E_INVAL (not an array), SHMF_E_CORRUPT (names the field), ... */
 SHMF_API struct shmf_array *shmf_array_open(struct shmf_handle handle, struct shmf_error *err);
 
 /* Lets go of the array; its memory is used again when nobody needs it any more. NULL is fine. */

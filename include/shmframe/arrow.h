@@ -110,30 +110,30 @@ SHMF_API int shmf_arrow_export_stream(const struct shmf_frame *frame,
 /* Zero means the default in every field; NULL for all of them. */
 struct shmf_arrow_import_options {
     const char *row_labels; /* the field that becomes the row labels, int64 or strings without
-                               nulls; NULL: the one that an export marked, if there is one; "": none,
-                               all fields become columns */
+                               nulls; NULL: the one that an export marked, if there is one; "":
+                               none, all fields become columns */
     uint64_t reserved[4];   /* must be zero */
 };
 
 /* A finished frame, which the caller owns, from a record batch (a struct array), or from an array
  * of any other type, which becomes its only column. utf8, large_utf8 and views of them become utf8
- * (large_utf8, if their bytes are more than 2^31 - 1), large and view types of binary become binary,
- * dictionaries of strings stay dictionaries. The structures are trusted as far as the interface goes:
- * it does not say how long buffers are. Contents are checked: SHMF_E_INVAL for offsets, indexes and
- * UTF-8 that are wrong, SHMF_E_UNSUPPORTED for types that a frame does not have (nested ones, null,
- * union, run-end encoded, wide decimals, dictionaries of anything but strings): the message names the
- * field. SHMF_E_NOTFOUND: no field for the row labels; SHMF_E_DTYPE: not one that can be; also
- * SHMF_E_TOOBIG, SHMF_E_NOSPC, SHMF_E_NOMEM. */
+ * (large_utf8, if their bytes are more than 2^31 - 1), large and view types of binary become
+ * binary, dictionaries of strings stay dictionaries. The structures are trusted as far as the
+ * interface goes: it does not say how long buffers are. Contents are checked: SHMF_E_INVAL for
+ * offsets, indexes and UTF-8 that are wrong, SHMF_E_UNSUPPORTED for types that a frame does not
+ * have (nested ones, null, union, run-end encoded, wide decimals, dictionaries of anything but
+ * strings): the message names the field. SHMF_E_NOTFOUND: no field for the row labels;
+ * SHMF_E_DTYPE: not one that can be; also SHMF_E_TOOBIG, SHMF_E_NOSPC, SHMF_E_NOMEM. */
 SHMF_API struct shmf_frame *shmf_arrow_import(const struct ArrowSchema *schema,
                                               const struct ArrowArray *array,
                                               const struct shmf_arrow_import_options *options,
                                               struct shmf_error *err);
 
-/* The same from all that a stream has left; dictionaries that differ from batch to batch are merged.
- * The stream's own failure is SHMF_E_SYS with its errno and message. */
-SHMF_API struct shmf_frame *shmf_arrow_import_stream(struct ArrowArrayStream *stream,
-                                                     const struct shmf_arrow_import_options *options,
-                                                     struct shmf_error *err);
+/* The same from all that a stream has left; dictionaries that differ from batch to batch are
+ * merged. The stream's own failure is SHMF_E_SYS with its errno and message. */
+SHMF_API struct shmf_frame *
+shmf_arrow_import_stream(struct ArrowArrayStream *stream,
+                         const struct shmf_arrow_import_options *options, struct shmf_error *err);
 
 SHMF_END_DECLS
 

@@ -12,7 +12,7 @@
 
 #if defined(__GNUC__)
 #define SHMF_API __attribute__((visibility("default")))
-#define SHMF_PRINTF(format_index, first_argument) \
+#define SHMF_PRINTF(format_index, first_argument)                                                  \
     __attribute__((format(printf, format_index, first_argument)))
 #define SHMF_NODISCARD __attribute__((warn_unused_result))
 #else
@@ -23,7 +23,7 @@
 
 #ifdef __cplusplus
 #define SHMF_BEGIN_DECLS extern "C" {
-#define SHMF_END_DECLS }
+#define SHMF_END_DECLS   }
 #else
 #define SHMF_BEGIN_DECLS
 #define SHMF_END_DECLS

@@ -3,10 +3,10 @@
  * Values are appended to columns, one at a time, many at a time or row by row. What is there is not
  * copied when a column grows. Where it is known how many rows will come, each column has a range of
  * the future frame for itself, and finishing copies nothing, unless more came, or rows have labels,
- * or so few came that the gaps between columns exceed an eighth of them. Beyond its range, and where
- * nothing is known, a column goes on in other pieces of memory, recycled like all memory of the
- * library, and shmf_builder_finish puts the pieces together, once. Nothing outlives the process or
- * shmf_builder_free.
+ * or so few came that the gaps between columns exceed an eighth of them. Beyond its range, and
+ * where nothing is known, a column goes on in other pieces of memory, recycled like all memory of
+ * the library, and shmf_builder_finish puts the pieces together, once. Nothing outlives the process
+ * or shmf_builder_free.
  * The first failure of an append is remembered: nothing can be appended after it, and
  * shmf_builder_finish fails with its code and message, so that single appends need not be checked.
  * Thread safety: a builder belongs to one thread at a time, and to the process that made it. */
@@ -33,10 +33,10 @@ struct shmf_cell {
 };
 
 /* `spec` says columns, details and metadata, as for shmf_frame_new; every column may have nulls.
- * row_labels and row_numbers must be zero. n_rows and the data sizes of strings are what is expected:
- * as much memory is reserved with the first value, if it is to be had, and no promise is made by
- * them; zero: not known. A builder that is used again expects what it had the last time. Errors as
- * for shmf_frame_new. */
+ * row_labels and row_numbers must be zero. n_rows and the data sizes of strings are what is
+ * expected: as much memory is reserved with the first value, if it is to be had, and no promise is
+ * made by them; zero: not known. A builder that is used again expects what it had the last time.
+ * Errors as for shmf_frame_new. */
 SHMF_API struct shmf_builder *shmf_builder_new(const struct shmf_frame_spec *spec,
                                                struct shmf_error *err);
 

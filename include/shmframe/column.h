@@ -48,13 +48,13 @@ struct shmf_pair {
 
 /* What a column to be made needs besides label and dtype; zero means nothing. */
 struct shmf_column_details {
-    struct shmf_type type;            /* `dtype` is ignored: the spec says it */
-    int64_t data_size;                /* strings: bytes that all rows have together at most */
-    const struct shmf_text *values;   /* dictionary: n_values categories, UTF-8 */
+    struct shmf_type type;          /* `dtype` is ignored: the spec says it */
+    int64_t data_size;              /* strings: bytes that all rows have together at most */
+    const struct shmf_text *values; /* dictionary: n_values categories, UTF-8 */
     int64_t n_values;
     const struct shmf_pair *metadata; /* n_metadata pairs */
     int64_t n_metadata;
-    uint64_t reserved[4];             /* must be zero */
+    uint64_t reserved[4]; /* must be zero */
 };
 
 /* One column, for reading. */

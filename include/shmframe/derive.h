@@ -11,8 +11,8 @@
 SHMF_BEGIN_DECLS
 
 /* Rows `first` to first + count - 1, without copying them; the cost depends on the columns (and on
- * the rows of those with nulls, which are counted). It is read like any frame and keeps the memory of
- * the whole alive; its handle names these rows of the whole (shmf_handle_slice), for tasks.
+ * the rows of those with nulls, which are counted). It is read like any frame and keeps the memory
+ * of the whole alive; its handle names these rows of the whole (shmf_handle_slice), for tasks.
  * Elements are aligned to their size only; see bit_offset in struct shmf_column. Looking up a label
  * that several rows of the whole bear reads the slice's labels. A whole that was opened
  * copy-on-write or as a private copy must not be written meanwhile. SHMF_E_RANGE: no such rows.
@@ -28,7 +28,8 @@ SHMF_API struct shmf_frame *shmf_frame_select(const struct shmf_frame *frame,
 
 /* The rows with these numbers, in this order, as often as they are named; labels come along (those
  * of a range become numbers). SHMF_E_RANGE names a row that is not there. SHMF_E_CORRUPT: strings
- * whose offsets lead nowhere. SHMF_E_INVAL: a label with a NUL byte. Otherwise as for shmf_frame_from_columns. */
+ * whose offsets lead nowhere. SHMF_E_INVAL: a label with a NUL byte. Otherwise as for
+ * shmf_frame_from_columns. */
 SHMF_API struct shmf_frame *shmf_frame_take(const struct shmf_frame *frame, const int64_t *rows,
                                             int64_t n, struct shmf_error *err);
 

@@ -24,20 +24,20 @@ enum shmf_dtype {
     SHMF_FLOAT16 = 10,
     SHMF_FLOAT32 = 11,
     SHMF_FLOAT64 = 12,
-    SHMF_COMPLEX64 = 13,     /* two float32 */
-    SHMF_COMPLEX128 = 14,    /* two float64 */
-    SHMF_UTF8 = 15,          /* int32 offsets */
-    SHMF_LARGE_UTF8 = 16,    /* int64 offsets */
-    SHMF_BINARY = 17,        /* int32 offsets */
-    SHMF_FIXED_BINARY = 18,  /* width given per column */
-    SHMF_DICTIONARY = 19,    /* categorical: indexes into a dictionary of values */
-    SHMF_DATE32 = 20,        /* days since 1970-01-01 */
-    SHMF_DATE64 = 21,        /* milliseconds since 1970-01-01 */
-    SHMF_TIME32 = 22,        /* s or ms since midnight */
-    SHMF_TIME64 = 23,        /* us or ns since midnight */
-    SHMF_TIMESTAMP = 24,     /* int64 since the epoch, with unit and zone */
-    SHMF_DURATION = 25,      /* int64 with unit */
-    SHMF_DECIMAL128 = 26     /* 128-bit integer with precision and scale */
+    SHMF_COMPLEX64 = 13,    /* two float32 */
+    SHMF_COMPLEX128 = 14,   /* two float64 */
+    SHMF_UTF8 = 15,         /* int32 offsets */
+    SHMF_LARGE_UTF8 = 16,   /* int64 offsets */
+    SHMF_BINARY = 17,       /* int32 offsets */
+    SHMF_FIXED_BINARY = 18, /* width given per column */
+    SHMF_DICTIONARY = 19,   /* categorical: indexes into a dictionary of values */
+    SHMF_DATE32 = 20,       /* days since 1970-01-01 */
+    SHMF_DATE64 = 21,       /* milliseconds since 1970-01-01 */
+    SHMF_TIME32 = 22,       /* s or ms since midnight */
+    SHMF_TIME64 = 23,       /* us or ns since midnight */
+    SHMF_TIMESTAMP = 24,    /* int64 since the epoch, with unit and zone */
+    SHMF_DURATION = 25,     /* int64 with unit */
+    SHMF_DECIMAL128 = 26    /* 128-bit integer with precision and scale */
 };
 
 /* Lower-case name as printed above a column ("float64"), or "?" for a number that is none. */

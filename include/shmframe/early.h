@@ -20,7 +20,7 @@ SHMF_BEGIN_DECLS
 
 /* Zero means the default in every field. */
 struct shmf_early_options {
-    const int *keep_fds;  /* descriptors that workers inherit beside 0, 1 and 2 */
+    const int *keep_fds; /* descriptors that workers inherit beside 0, 1 and 2 */
     size_t n_keep_fds;
     int refuse_threads;   /* nonzero: SHMF_E_INVAL where there are other threads already */
     uint64_t reserved[8]; /* must be zero */

@@ -3,10 +3,10 @@
  * A frame is an opaque, process-private object that refers to a segment. It is built in place
  * (shmf_frame_new, write the columns, shmf_frame_finish), from data of the caller, row by row
  * (builder.h), from other frames (derive.h), or opened from a handle. Its columns' types in full,
- * text, categories and metadata are in column.h. Looking up a label costs O(1), touches no heap and works at once in every process,
- * because the labels' hash index lies in the segment.
- * Thread safety and fork: as for arrays (array.h); several threads, or workers, may write
- * disjoint parts of a frame that is being built. */
+ * text, categories and metadata are in column.h. Looking up a label costs O(1), touches no heap and
+ * works at once in every process, because the labels' hash index lies in the segment.
+ * Thread safety and fork: as for arrays (array.h); several threads, or workers, may write disjoint
+ * parts of a frame that is being built. */
 #ifndef SHMFRAME_FRAME_H
 #define SHMFRAME_FRAME_H
 
@@ -42,9 +42,9 @@ struct shmf_frame_spec {
     int64_t range_start;                    /* with neither: rows are start, start + step, ... */
     int64_t range_step;                     /* 0 means 1 */
     const struct shmf_column_details *details; /* n_columns; or NULL: dtypes say all */
-    const struct shmf_pair *metadata;       /* n_metadata pairs; or NULL */
+    const struct shmf_pair *metadata;          /* n_metadata pairs; or NULL */
     int64_t n_metadata;
-    uint64_t reserved[8];                   /* must be zero */
+    uint64_t reserved[8]; /* must be zero */
 };
 
 /* A frame of one dtype without nulls as a column-major matrix (BLAS, LAPACK, Fortran). */

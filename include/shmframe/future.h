@@ -19,13 +19,13 @@ typedef void (*shmf_future_fn)(struct shmf_future *future, void *user);
 
 /* Zero means the default in every field. */
 struct shmf_submit_options {
-    void *context;          /* second argument of the task function */
-    uint64_t seed;          /* shmf_task_seed */
-    int attempts;           /* > 1: idempotent, see struct shmf_imap_options */
-    double deadline_seconds;/* > 0: the worker is killed when the task has run that long */
+    void *context;           /* second argument of the task function */
+    uint64_t seed;           /* shmf_task_seed */
+    int attempts;            /* > 1: idempotent, see struct shmf_imap_options */
+    double deadline_seconds; /* > 0: the worker is killed when the task has run that long */
     shmf_future_fn done_fn;
     void *user;
-    uint64_t reserved[8];   /* must be zero */
+    uint64_t reserved[8]; /* must be zero */
 };
 
 /* Queues one task; `input` (may be NULL) is copied, its handles are kept alive until the task is
@@ -42,8 +42,8 @@ SHMF_API struct shmf_result *shmf_pool_apply(struct shmf_pool *pool, shmf_task_f
                                              const struct shmf_submit_options *options,
                                              struct shmf_error *err);
 
-/* Would shmf_future_wait return at once? 1, 0; does not wait. 1 with no result: the pool broke, or was
- * freed before the task was done. */
+/* Would shmf_future_wait return at once? 1, 0; does not wait. 1 with no result: the pool broke, or
+ * was freed before the task was done. */
 SHMF_API int shmf_future_done(struct shmf_future *future);
 
 /* Waits until the result is there: SHMF_OK; SHMF_E_TIMEOUT after `seconds` (negative: no limit;
@@ -67,8 +67,8 @@ SHMF_API void shmf_future_free(struct shmf_future *future);
 
 /* Moves everything on without waiting: queues what fits, fetches results, calls done_fn. Returns
  * the number of results that came, or a negative status: SHMF_E_NOSPC, only results that the caller
- * holds block progress; free some. Goes on when the pool is closed. Beside the descriptor a call now
- * and then, say once a second, mends a wake-up that a killed worker took with it. */
+ * holds block progress; free some. Goes on when the pool is closed. Beside the descriptor a call
+ * now and then, say once a second, mends a wake-up that a killed worker took with it. */
 SHMF_API int shmf_pool_progress(struct shmf_pool *pool, struct shmf_error *err);
 
 /* A descriptor that becomes readable when shmf_pool_progress() may have something to do; for poll

@@ -14,10 +14,10 @@ SHMF_BEGIN_DECLS
 
 /* How the opener may use the object; explicit, never chosen by size. */
 enum shmf_access {
-    SHMF_READ_ONLY = 0,      /* shared, the hardware refuses writes */
-    SHMF_COPY_ON_WRITE = 1,  /* writable; what is written stays private to the opener */
-    SHMF_PRIVATE_COPY = 2,   /* copied at once into memory of the opener's own, writable */
-    SHMF_WRITABLE = 3        /* the shared object itself, for writing in place: see grant.h */
+    SHMF_READ_ONLY = 0,     /* shared, the hardware refuses writes */
+    SHMF_COPY_ON_WRITE = 1, /* writable; what is written stays private to the opener */
+    SHMF_PRIVATE_COPY = 2,  /* copied at once into memory of the opener's own, writable */
+    SHMF_WRITABLE = 3       /* the shared object itself, for writing in place: see grant.h */
 };
 
 /* What a segment holds. */
@@ -30,18 +30,18 @@ enum shmf_kind {
 
 /* 56 bytes that name a segment; made by the functions that give handles, not by hand. */
 struct shmf_handle {
-    uint64_t region;      /* the region's random 64-bit identity; 0 in a handle that names nothing */
-    uint64_t offset;      /* of the segment in its region, bytes */
-    uint64_t length;      /* of the segment, bytes */
-    uint64_t generation;  /* tells this segment from others that lay there before or will */
-    uint32_t kind;        /* enum shmf_kind */
-    uint32_t access;      /* enum shmf_access */
-    int64_t begin;        /* what of it is meant: the rows begin <= r < end of a frame, the */
-    int64_t end;          /* elements of an array's first axis; both 0: all */
+    uint64_t region;     /* the region's random 64-bit identity; 0 in a handle that names nothing */
+    uint64_t offset;     /* of the segment in its region, bytes */
+    uint64_t length;     /* of the segment, bytes */
+    uint64_t generation; /* tells this segment from others that lay there before or will */
+    uint32_t kind;       /* enum shmf_kind */
+    uint32_t access;     /* enum shmf_access */
+    int64_t begin;       /* what of it is meant: the rows begin <= r < end of a frame, the */
+    int64_t end;         /* elements of an array's first axis; both 0: all */
 };
 
-/* Slices of a frame that has booleans or nullable columns can be written when they begin at multiples
- * of so many rows, and end there or with the last row: their bits share bytes. */
+/* Slices of a frame that has booleans or nullable columns can be written when they begin at
+ * multiples of so many rows, and end there or with the last row: their bits share bytes. */
 #define SHMF_SLICE_ROWS 64
 
 /* The same segment with another access. */

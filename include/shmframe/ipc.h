@@ -1,8 +1,8 @@
 /* libshmframe: Apache Arrow IPC: frames to and from files and streams that Polars, DuckDB, pyarrow,
  * JavaScript and others read and write.
  *
- * Uncompressed. What is written has exact null counts and buffers aligned to 64 bytes, so that readers
- * may map it. Types travel as in arrow.h. Thread safety: as for reading frames. */
+ * Uncompressed. What is written has exact null counts and buffers aligned to 64 bytes, so that
+ * readers may map it. Types travel as in arrow.h. Thread safety: as for reading frames. */
 #ifndef SHMFRAME_IPC_H
 #define SHMFRAME_IPC_H
 
@@ -24,8 +24,8 @@ struct shmf_ipc_options {
     uint64_t reserved[4]; /* must be zero */
 };
 
-/* Writes the frame to a descriptor, from where it stands. SHMF_E_SYS and others: a write failed, and
- * part of it is written. SHMF_E_INVAL, SHMF_E_ACCESS (not finished), SHMF_E_NOMEM. */
+/* Writes the frame to a descriptor, from where it stands. SHMF_E_SYS and others: a write failed,
+ * and part of it is written. SHMF_E_INVAL, SHMF_E_ACCESS (not finished), SHMF_E_NOMEM. */
 SHMF_API int shmf_ipc_write(const struct shmf_frame *frame, int fd,
                             const struct shmf_ipc_options *options, struct shmf_error *err);
 
@@ -36,8 +36,8 @@ SHMF_API int shmf_ipc_save(const struct shmf_frame *frame, const char *path,
 /* A frame of what is read from a descriptor up to its end, file or stream: it is read into private
  * memory, checked whatever it is, and copied into the frame. SHMF_E_CORRUPT names the byte, and the
  * part, that is wrong or missing; contents that are wrong are SHMF_E_INVAL. SHMF_E_UNSUPPORTED:
- * compressed or big-endian data, older versions than 4, types that a frame does not have (the message
- * names the field). Otherwise as for shmf_arrow_import. The caller owns it. */
+ * compressed or big-endian data, older versions than 4, types that a frame does not have (the
+ * message names the field). Otherwise as for shmf_arrow_import. The caller owns it. */
 SHMF_API struct shmf_frame *shmf_ipc_read(int fd, const struct shmf_arrow_import_options *options,
                                           struct shmf_error *err);
 

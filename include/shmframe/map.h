@@ -44,9 +44,9 @@ typedef void (*shmf_part_failed_fn)(int64_t begin, int64_t end, const struct shm
 
 /* Zero means the default in every field. */
 struct shmf_for_options {
-    int64_t grain;        /* numbers that travel together; 0: the range in equal parts, one for each
-                             worker (and the caller) */
-    int caller_too;       /* nonzero: the caller runs parts as well */
+    int64_t grain;  /* numbers that travel together; 0: the range in equal parts, one for each
+                       worker (and the caller) */
+    int caller_too; /* nonzero: the caller runs parts as well */
     const struct shmf_handle *handles; /* inputs of every part; of what is granted (grant.h) a part
                              may write the rows begin <= r < end */
     size_t n_handles;
@@ -64,14 +64,13 @@ SHMF_API int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, s
                            void *context, const struct shmf_for_options *options,
                            struct shmf_error *err);
 
-/* shmf_frame_describe(), by the pool's workers, in parts of 262,144 rows of one column. Counts, nulls,
- * min and max are the same; mean and std of columns that are longer than a part differ from those
- * by rounding alone, as a rule below 1e-10 of their size (the parts are merged by Chan's formula, always in the same order:
- * the result does not depend on the workers). The frame must have a handle. Errors as for
- * shmf_pool_map; SHMF_E_INVAL: NULL, or a frame without a handle. */
-SHMF_API struct shmf_frame *shmf_pool_describe(struct shmf_pool *pool,
-                                               const struct shmf_frame *frame,
-                                               struct shmf_error *err);
+/* shmf_frame_describe(), by the pool's workers, in parts of 262,144 rows of one column. Counts,
+ * nulls, min and max are the same; mean and std of columns that are longer than a part differ from
+ * those by rounding alone, as a rule below 1e-10 of their size (the parts are merged by Chan's
+ * formula, always in the same order: the result does not depend on the workers). The frame must
+ * have a handle. Errors as for shmf_pool_map; SHMF_E_INVAL: NULL, or a frame without a handle. */
+SHMF_API struct shmf_frame *
+shmf_pool_describe(struct shmf_pool *pool, const struct shmf_frame *frame, struct shmf_error *err);
 
 SHMF_END_DECLS
 

@@ -29,9 +29,9 @@ struct shmf_iter;
 /* ---- the pool ----------------------------------------------------------------------------- */
 
 /* Of the fields `workers` and `window`: no processes at all, and the most that there can be. */
-#define SHMF_INLINE (-1)        /* no processes: tasks run in the application, for gdb and perf */
+#define SHMF_INLINE      (-1) /* no processes: tasks run in the application, for gdb and perf */
 #define SHMF_MAX_WORKERS 1024
-#define SHMF_MAX_WINDOW 65536
+#define SHMF_MAX_WINDOW  65536
 
 /* Which CPUs a worker may run on. */
 enum shmf_affinity {
@@ -47,31 +47,31 @@ enum shmf_start {
 
 /* Zero means the default in every field. */
 struct shmf_pool_options {
-    int workers;            /* 0: one per allowed CPU (affinity, cgroup quota); or SHMF_INLINE */
-    int window;             /* tasks in flight, all iterators together; 0: max(64, 4 x workers) */
-    uint64_t budget_bytes;  /* shared memory that workers may hold; 0: half of what is available.
-                               Each worker caches what it once needed: to bound a stream of large
-                               results, give (window + workers) times their size */
-    const int *keep_fds;    /* descriptors that workers inherit beside 0, 1 and 2; those of early
-                               ones are given to shmf_early_start */
+    int workers;           /* 0: one per allowed CPU (affinity, cgroup quota); or SHMF_INLINE */
+    int window;            /* tasks in flight, all iterators together; 0: max(64, 4 x workers) */
+    uint64_t budget_bytes; /* shared memory that workers may hold; 0: half of what is available.
+                              Each worker caches what it once needed: to bound a stream of large
+                              results, give (window + workers) times their size */
+    const int *keep_fds;   /* descriptors that workers inherit beside 0, 1 and 2; those of early
+                              ones are given to shmf_early_start */
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context); /* runs in each new worker; nonzero: it exits */
-    void *initializer_context; /* of the finalizer too */
-    void (*finalizer)(int worker, void *context); /* runs in a worker that ends by itself, as idle
-                               ones do when the pool is freed, which waits for a second then */
+    void *initializer_context;                     /* of the finalizer too */
+    void (*finalizer)(int worker, void *context);  /* runs in a worker that ends by itself, as idle
+                                ones do when the pool is freed, which waits for a second then */
     int64_t tasks_per_worker; /* a worker is replaced after so many tasks; 0: never */
-    int affinity;           /* enum shmf_affinity */
-    int worker_threads;     /* threads that OpenMP and BLAS libraries (OpenBLAS, MKL, BLIS) may use in
-                               each worker; 0: one; negative: as these libraries please */
-    int refuse_threads;     /* nonzero: SHMF_E_INVAL where the application has other threads now;
-                               zero: shmf_pool_stats.threads_at_creation tells */
-    int no_backtraces;      /* nonzero: workers get no handlers for SIGSEGV, SIGBUS, SIGILL, SIGFPE and
-                               SIGABRT that say where they were; see struct shmf_failure. They get
-                               none either where the application ignores these signals, and the
-                               initializer may install its own */
-    int max_workers;        /* as many as shmf_pool_resize may ask for; 0: no more than at first */
-    int start;              /* enum shmf_start */
-    uint64_t reserved[8];   /* must be zero */
+    int affinity;             /* enum shmf_affinity */
+    int worker_threads; /* threads that OpenMP and BLAS libraries (OpenBLAS, MKL, BLIS) may use in
+                           each worker; 0: one; negative: as these libraries please */
+    int refuse_threads; /* nonzero: SHMF_E_INVAL where the application has other threads now;
+                           zero: shmf_pool_stats.threads_at_creation tells */
+    int no_backtraces;  /* nonzero: workers get no handlers for SIGSEGV, SIGBUS, SIGILL, SIGFPE and
+                           SIGABRT that say where they were; see struct shmf_failure. They get
+                           none either where the application ignores these signals, and the
+                           initializer may install its own */
+    int max_workers;    /* as many as shmf_pool_resize may ask for; 0: no more than at first */
+    int start;          /* enum shmf_start */
+    uint64_t reserved[8]; /* must be zero */
 };
 
 /* Forks supervisor and workers; returns when they exist. Workers inherit the application's memory
@@ -111,40 +111,40 @@ SHMF_API int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker);
 struct shmf_task_input {
     const void *arg;
     size_t arg_size;
-    const struct shmf_handle *handles;  /* after those that all tasks share */
+    const struct shmf_handle *handles; /* after those that all tasks share */
     size_t n_handles;
 };
 
 /* The tasks of one call: `count` inputs of `arg_size` bytes each, one after the other in `args`,
  * or whatever `next` yields. Must stay as it is until the iterator is freed. */
 struct shmf_tasks {
-    int64_t count;                      /* of tasks; with `next`, -1: unknown (no total to show) */
-    const void *args;                   /* may be NULL when arg_size is 0 */
+    int64_t count;    /* of tasks; with `next`, -1: unknown (no total to show) */
+    const void *args; /* may be NULL when arg_size is 0 */
     size_t arg_size;
     int (*next)(struct shmf_task_input *input, void *user); /* 1: one more, 0: no more, < 0: error;
                                            must not call functions of the same pool */
     void *user;
-    const struct shmf_handle *handles;  /* given to every task: shmf_task_frame(task, 0), ... */
+    const struct shmf_handle *handles; /* given to every task: shmf_task_frame(task, 0), ... */
     size_t n_handles;
-    void *context;                      /* second argument of the task function */
-    uint64_t seed;                      /* shmf_task_seed derives from it and the task's index */
-    uint64_t reserved[4];               /* must be zero */
+    void *context;        /* second argument of the task function */
+    uint64_t seed;        /* shmf_task_seed derives from it and the task's index */
+    uint64_t reserved[4]; /* must be zero */
 };
 
 /* ---- lazy iteration ----------------------------------------------------------------------- */
 
 /* How an iteration goes; zero means the default in every field. */
 struct shmf_imap_options {
-    int unordered;        /* nonzero: results in order of completion */
-    int window;           /* tasks submitted whose results were not taken; 0: 2 x workers, at most
-                             the pool's window. The consumer sets the pace. */
-    int attempts;         /* > 1: tasks are idempotent; one whose worker died starts again, up to
-                             this many attempts in all */
+    int unordered; /* nonzero: results in order of completion */
+    int window;    /* tasks submitted whose results were not taken; 0: 2 x workers, at most
+                      the pool's window. The consumer sets the pace. */
+    int attempts;  /* > 1: tasks are idempotent; one whose worker died starts again, up to
+                      this many attempts in all */
     double deadline_seconds; /* > 0: a task that runs longer is ended with its worker, and fails
                                 with SHMF_E_TIMEOUT (not in an inline pool) */
-    const char *progress; /* title of a progress bar on stderr (only on a terminal); NULL: none;
-                             kept until the iterator is freed */
-    int progress_always;  /* nonzero: print the bar even when stderr is no terminal */
+    const char *progress;    /* title of a progress bar on stderr (only on a terminal); NULL: none;
+                                kept until the iterator is freed */
+    int progress_always;     /* nonzero: print the bar even when stderr is no terminal */
     shmf_progress_fn progress_fn; /* called as results complete, at most ten times a second and
                                      at the end */
     void *progress_user;

@@ -8,14 +8,14 @@ SHMF_BEGIN_DECLS
 
 /* How far an iteration is. */
 struct shmf_progress {
-    const char *title;      /* as given, or "" */
-    int64_t done;           /* tasks completed, failures included */
+    const char *title; /* as given, or "" */
+    int64_t done;      /* tasks completed, failures included */
     int64_t failed;
-    int64_t total;          /* -1: unknown */
+    int64_t total; /* -1: unknown */
     double elapsed_seconds;
-    double per_second;      /* over the whole time; 0 before the first completion */
+    double per_second;        /* over the whole time; 0 before the first completion */
     double remaining_seconds; /* estimate; negative: unknown */
-    int finished;           /* nonzero in the last call */
+    int finished;             /* nonzero in the last call */
 };
 
 /* Called in the thread that iterates, while it is inside shmf_iter_next or shmf_iter_free. It must

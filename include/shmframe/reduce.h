@@ -1,4 +1,5 @@
-/* libshmframe: map-reduce: elements are folded into accumulators in the workers, and these combined.
+/* libshmframe: map-reduce: elements are folded into accumulators in the workers, and these
+ * combined.
  *
  * What travels is one accumulator for each chunk of elements, not a result for each element; a
  * worker's death costs its chunk. Thread safety: as for the pool. */
@@ -19,14 +20,14 @@ typedef void (*shmf_combine_fn)(void *accumulator, const void *other, void *cont
 
 /* Zero means the default in every field. */
 struct shmf_reduce_options {
-    int64_t chunk;           /* elements folded into one accumulator; 0: eight chunks for each worker */
-    int attempts;            /* of a chunk whose worker died; > 1: elements are idempotent */
-    double deadline_seconds; /* for a chunk */
-    const char *progress;    /* as in struct shmf_imap_options; counts chunks */
+    int64_t chunk; /* elements folded into one accumulator; 0: eight chunks for each worker */
+    int attempts;  /* of a chunk whose worker died; > 1: elements are idempotent */
+    double deadline_seconds;       /* for a chunk */
+    const char *progress;          /* as in struct shmf_imap_options; counts chunks */
     shmf_part_failed_fn failed_fn; /* called for each chunk that failed: its elements are not in the
                                 accumulator */
     void *failed_user;
-    uint64_t reserved[8];    /* must be zero */
+    uint64_t reserved[8]; /* must be zero */
 };
 
 /* Folds tasks->count elements (as for shmf_pool_map; nothing can be granted) and waits.

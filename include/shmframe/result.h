@@ -19,32 +19,35 @@ struct shmf_result;
 
 /* Where a worker was when SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT ended it. */
 struct shmf_backtrace {
-    int count;         /* of frames, at least 1 */
-    uint64_t address;  /* that the fault was about; 0: none, or not a fault */
+    int count;                            /* of frames, at least 1 */
+    uint64_t address;                     /* that the fault was about; 0: none, or not a fault */
     uint64_t frames[SHMF_BACKTRACE_SIZE]; /* code in the worker, innermost first: the same as in the
                                              application, but for libraries that it loaded later */
 };
 
 /* Why a task failed. */
 struct shmf_failure {
-    int code;         /* enum shmf_status */
-    int signal;       /* the signal that ended the worker, or 0 */
-    int exit_status;  /* the worker's exit status where it exited by itself, or -1 */
-    int worker;       /* 0 .. workers-1; -1: never ran, or inline */
-    int64_t pid;      /* of that worker; 0: unknown */
-    int attempts;     /* how often the task was started */
+    int code;        /* enum shmf_status */
+    int signal;      /* the signal that ended the worker, or 0 */
+    int exit_status; /* the worker's exit status where it exited by itself, or -1 */
+    int worker;      /* 0 .. workers-1; -1: never ran, or inline */
+    int64_t pid;     /* of that worker; 0: unknown */
+    int attempts;    /* how often the task was started */
     const struct shmf_backtrace *backtrace; /* lives as long as the result; NULL: none */
     char message[SHMF_ERROR_MESSAGE_SIZE];
 };
 
-SHMF_API int64_t shmf_result_index(const struct shmf_result *result);  /* of the task, input order */
-SHMF_API int shmf_result_status(const struct shmf_result *result);     /* SHMF_OK or a code */
-SHMF_API const struct shmf_failure *shmf_result_failure(const struct shmf_result *result); /* or NULL */
-SHMF_API int shmf_result_worker(const struct shmf_result *result);     /* as in struct shmf_failure */
-SHMF_API uint64_t shmf_result_nanoseconds(const struct shmf_result *result); /* in the task function */
+SHMF_API int64_t shmf_result_index(const struct shmf_result *result); /* of the task, input order */
+SHMF_API int shmf_result_status(const struct shmf_result *result);    /* SHMF_OK or a code */
+SHMF_API const struct shmf_failure *
+shmf_result_failure(const struct shmf_result *result);             /* or NULL */
+SHMF_API int shmf_result_worker(const struct shmf_result *result); /* as in struct shmf_failure */
+SHMF_API uint64_t
+shmf_result_nanoseconds(const struct shmf_result *result); /* in the task function */
 
-/* Prints the message, and the backtrace with the names that this process knows: for static functions
- * module and offset, as addr2line takes them. SHMF_E_INVAL; SHMF_E_SYS: the stream failed. */
+/* Prints the message, and the backtrace with the names that this process knows: for static
+ * functions module and offset, as addr2line takes them. SHMF_E_INVAL; SHMF_E_SYS: the stream
+ * failed. */
 SHMF_API int shmf_failure_print(const struct shmf_failure *failure, FILE *stream);
 
 /* The slices that a task which failed had been granted (grant.h): what lies there is undefined, but

@@ -120,17 +120,17 @@ enum shmf_name_state {
 struct shmf_name_info {
     char name[SHMF_NAME_MAX + 1];
     enum shmf_name_state state;
-    enum shmf_kind kind;            /* SHMF_KIND_NONE: unknown, or no segment that we can read */
-    enum shmf_dtype dtype;          /* of an array; of a frame whose columns are a matrix; or 0 */
-    int n_dims;                     /* of a frame: 2 */
-    int64_t shape[SHMF_MAX_DIMS];   /* of a frame: rows, columns */
-    int64_t size;                   /* bytes of the file */
-    int64_t uid;                    /* of the user to whom it belongs */
-    int64_t pid;                    /* of the owner, if there is one and it is known; else 0 */
-    uint32_t mode;                  /* permissions */
-    uint32_t reserved0;             /* zero */
-    int64_t modified;               /* seconds since 1970 */
-    uint64_t reserved[4];           /* zero */
+    enum shmf_kind kind;          /* SHMF_KIND_NONE: unknown, or no segment that we can read */
+    enum shmf_dtype dtype;        /* of an array; of a frame whose columns are a matrix; or 0 */
+    int n_dims;                   /* of a frame: 2 */
+    int64_t shape[SHMF_MAX_DIMS]; /* of a frame: rows, columns */
+    int64_t size;                 /* bytes of the file */
+    int64_t uid;                  /* of the user to whom it belongs */
+    int64_t pid;                  /* of the owner, if there is one and it is known; else 0 */
+    uint32_t mode;                /* permissions */
+    uint32_t reserved0;           /* zero */
+    int64_t modified;             /* seconds since 1970 */
+    uint64_t reserved[4];         /* zero */
 };
 
 /* Fills `*info`. SHMF_E_NOTFOUND, SHMF_E_INVAL: the name. */
@@ -161,8 +161,9 @@ SHMF_API int shmf_array_send(const struct shmf_array *array, int socket, double 
 
 /* Receives what was sent so; `options` and errors as for attaching, and: SHMF_E_TIMEOUT,
  * SHMF_E_CLOSED; SHMF_E_CORRUPT: the message is no such message (a stream is out of step then);
- * SHMF_E_INVAL: an object of the other kind; SHMF_E_UNSEALED: it is not sealed, and not `untrusted`;
- * SHMF_E_NOFILES: no descriptor is free; the object is lost, and must be sent again. */
+ * SHMF_E_INVAL: an object of the other kind; SHMF_E_UNSEALED: it is not sealed, and not
+ * `untrusted`; SHMF_E_NOFILES: no descriptor is free; the object is lost, and must be sent
+ * again. */
 SHMF_API struct shmf_frame *shmf_frame_receive(int socket, double seconds,
                                                const struct shmf_attach_options *options,
                                                struct shmf_error *err);
@@ -173,8 +174,8 @@ SHMF_API struct shmf_array *shmf_array_receive(int socket, double seconds,
 /* ---- references: handles as text ---------------------------------------------------------- */
 
 /* The reference to a share: a short text for command lines and environment variables that
- * shmf_frame_attach() and shmf_array_attach() take: "shmf:name:NAME", or "shmf:fd:NUMBER:INODE" for a
- * descriptor that the process inherited. SHMF_E_INVAL: NULL. */
+ * shmf_frame_attach() and shmf_array_attach() take: "shmf:name:NAME", or "shmf:fd:NUMBER:INODE" for
+ * a descriptor that the process inherited. SHMF_E_INVAL: NULL. */
 SHMF_API int shmf_share_reference(const struct shmf_share *share, char to[SHMF_REFERENCE_SIZE],
                                   struct shmf_error *err);
 

@@ -22,16 +22,17 @@ typedef int (*shmf_task_fn)(struct shmf_task *task, void *context);
 /* ---- what the task is --------------------------------------------------------------------- */
 
 /* The argument: a copy in this worker, or the shared bytes themselves where it is large. */
-SHMF_API const void *shmf_task_arg(const struct shmf_task *task);    /* 16-byte aligned */
+SHMF_API const void *shmf_task_arg(const struct shmf_task *task); /* 16-byte aligned */
 SHMF_API size_t shmf_task_arg_size(const struct shmf_task *task);
-SHMF_API int64_t shmf_task_index(const struct shmf_task *task);      /* 0, 1, 2, ... in input order */
-SHMF_API uint64_t shmf_task_seed(const struct shmf_task *task);      /* from the tasks' seed and index */
+SHMF_API int64_t shmf_task_index(const struct shmf_task *task); /* 0, 1, 2, ... in input order */
+SHMF_API uint64_t shmf_task_seed(const struct shmf_task *task); /* from the tasks' seed and index */
 
 /* That seed outside a task, to repeat one task's random numbers elsewhere. */
 SHMF_API uint64_t shmf_task_seed_of(uint64_t seed, int64_t index);
 
-SHMF_API int shmf_task_attempt(const struct shmf_task *task);        /* 1, or more after a worker's death */
-SHMF_API int shmf_task_worker(const struct shmf_task *task);         /* 0 .. workers-1; -1 inline */
+SHMF_API int
+shmf_task_attempt(const struct shmf_task *task);             /* 1, or more after a worker's death */
+SHMF_API int shmf_task_worker(const struct shmf_task *task); /* 0 .. workers-1; -1 inline */
 
 /* ---- its inputs, shared, not copied ------------------------------------------------------- */
 
@@ -53,18 +54,18 @@ SHMF_API struct shmf_array *shmf_task_new_array(struct shmf_task *task, enum shm
 SHMF_API struct shmf_frame *shmf_task_new_frame(struct shmf_task *task,
                                                 const struct shmf_frame_spec *spec);
 
-/* For objects that the task made by other means (builder.h, derive.h, shmf_frame_from_columns, ...):
- * they become the task's, freed with it, and may be returned like those above. Returns the object;
- * NULL, with the task's error recorded, for NULL (`err`, which may be NULL, says why it is none) and
- * where there is no memory to note it: the object is freed then. */
+/* For objects that the task made by other means (builder.h, derive.h, shmf_frame_from_columns,
+ * ...): they become the task's, freed with it, and may be returned like those above. Returns the
+ * object; NULL, with the task's error recorded, for NULL (`err`, which may be NULL, says why it is
+ * none) and where there is no memory to note it: the object is freed then. */
 SHMF_API struct shmf_array *shmf_task_own_array(struct shmf_task *task, struct shmf_array *array,
                                                 const struct shmf_error *err);
 SHMF_API struct shmf_frame *shmf_task_own_frame(struct shmf_task *task, struct shmf_frame *frame,
                                                 const struct shmf_error *err);
 
 /* Make this the task's result (the last call counts). Return their value from the task function.
- * The object must come from this task, and lie in memory of its own: no slice, no selection, nothing
- * that was opened (shmf_frame_take copies rows). A frame is finished if it is not yet. */
+ * The object must come from this task, and lie in memory of its own: no slice, no selection,
+ * nothing that was opened (shmf_frame_take copies rows). A frame is finished if it is not yet. */
 SHMF_API int shmf_task_return_array(struct shmf_task *task, struct shmf_array *array);
 SHMF_API int shmf_task_return_frame(struct shmf_task *task, struct shmf_frame *frame);
 

@@ -30,8 +30,8 @@ int shmfi_array_from_segment(struct shmfi_segment *segment, bool trusted, struct
 int shmfi_array_from_memory(void *memory, uint64_t size, struct shmf_array **array,
                             struct shmf_error *err);
 
-/* The same for a segment that shmfi_segment_attach made: the header is read from its file, so that a
- * file that becomes shorter meanwhile is an error, not SIGBUS. */
+/* The same for a segment that shmfi_segment_attach made: the header is read from its file, so that
+ * a file that becomes shorter meanwhile is an error, not SIGBUS. */
 int shmfi_array_from_attached(struct shmfi_segment *segment, struct shmf_array **array,
                               struct shmf_error *err);
 

@@ -44,8 +44,7 @@ size_t shmfi_arrow_pairs_write(const struct shmf_pair *pairs, int64_t n, char *t
 static inline bool shmfi_arrow_text_is(struct shmf_text text, const char *wanted)
 {
     size_t size = __builtin_strlen(wanted);
-    return text.data && (size_t)text.size == size &&
-           __builtin_memcmp(text.data, wanted, size) == 0;
+    return text.data && (size_t)text.size == size && __builtin_memcmp(text.data, wanted, size) == 0;
 }
 
 /* ---- types -------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
-/* Categories of dictionaries, merged over batches. As long as all batches have the same ones (nearly
- * always) they are taken as they are; indexes are rewritten from the first batch on that differs. */
+/* Categories of dictionaries, merged over batches. As long as all batches have the same ones
+ * (nearly always) they are taken as they are; indexes are rewritten from the first batch on that
+ * differs. */
 #include "import.h"
 
 #include <stdlib.h>
@@ -77,10 +78,11 @@ static struct shmf_text *texts_of(const struct shmfi_arrow_field *field, int64_t
         texts[i] = shmfi_arrow_text(dictionary, field->type.values, at);
         if (texts[i].data)
             continue;
-        *rc = shmfi_arrow_error(err, SHMF_E_INVAL,
-                                "field \"%s\": batch %lld: dictionary: value %lld: its offsets lead "
-                                "nowhere",
-                                shmfi_arrow_name(field->schema), (long long)batch, (long long)i);
+        *rc =
+            shmfi_arrow_error(err, SHMF_E_INVAL,
+                              "field \"%s\": batch %lld: dictionary: value %lld: its offsets lead "
+                              "nowhere",
+                              shmfi_arrow_name(field->schema), (long long)batch, (long long)i);
         free(texts);
         return NULL;
     }

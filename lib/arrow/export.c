@@ -1,7 +1,7 @@
-/* Rows of a frame as ArrowArray, nothing copied. A batch is one piece of private memory: a view that
- * keeps the frame's segment, and a node for each array. The record batch, every child and everything
- * below a child hold one reference to it each, so that they may be moved out and released on their
- * own, at any time and in any thread. */
+/* Rows of a frame as ArrowArray, nothing copied. A batch is one piece of private memory: a view
+ * that keeps the frame's segment, and a node for each array. The record batch, every child and
+ * everything below a child hold one reference to it each, so that they may be moved out and
+ * released on their own, at any time and in any thread. */
 #include "export.h"
 
 #include <shmframe/derive.h>

@@ -49,8 +49,9 @@ static void put_offset(struct target *to, int64_t row)
         ((int32_t *)to->offsets)[row] = (int32_t)to->byte;
 }
 
-/* The bytes as they are, those of nulls too, and the offsets moved. The last one was measured; false:
- * another one leads outside. (Whether they are in order is checked when the frame is finished.) */
+/* The bytes as they are, those of nulls too, and the offsets moved. The last one was measured;
+ * false: another one leads outside. (Whether they are in order is checked when the frame is
+ * finished.) */
 static bool fill_texts(const struct shmfi_arrow_piece *piece, bool wide, struct target *to)
 {
     const int32_t *narrow_from = piece->array->buffers[1];
@@ -142,8 +143,8 @@ static bool fill_mapped(const struct shmfi_arrow_field *field,
 
 /* ---- all ---------------------------------------------------------------------------------- */
 
-static bool fill_piece(const struct shmfi_arrow_field *field,
-                       const struct shmfi_arrow_piece *piece, int64_t batch, struct target *to)
+static bool fill_piece(const struct shmfi_arrow_field *field, const struct shmfi_arrow_piece *piece,
+                       int64_t batch, struct target *to)
 {
     switch (field->type.layout) {
     case SHMFI_ARROW_BITS:

@@ -10,7 +10,7 @@
 struct shmfi_table {
     const unsigned char *bytes; /* the buffer */
     size_t buffer_size;
-    size_t at, size;            /* of the table */
+    size_t at, size; /* of the table */
     size_t vtable, vtable_size;
 };
 

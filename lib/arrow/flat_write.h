@@ -32,8 +32,8 @@ void shmfi_flat_point(struct shmfi_flat *flat, size_t at, size_t target);
 
 size_t shmfi_flat_string(struct shmfi_flat *flat, struct shmf_text text);
 
-/* A vector of `n` elements of `size` bytes (4 or a multiple of 8), all zero. Returns where it is; the
- * first element is 4 bytes behind that. */
+/* A vector of `n` elements of `size` bytes (4 or a multiple of 8), all zero. Returns where it is;
+ * the first element is 4 bytes behind that. */
 size_t shmfi_flat_vector(struct shmfi_flat *flat, size_t n, size_t size);
 
 /* Writes the type of a record batch as a Schema. Dictionaries get ids 0, 1, ... in order. */

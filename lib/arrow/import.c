@@ -31,8 +31,9 @@ static int find_labels(struct shmfi_arrow_import *import, const char *wanted,
     import->labels = -1;
     for (int64_t f = 0; f < import->n_fields && import->labels < 0; f++) {
         const struct ArrowSchema *field = import->fields[f].schema;
-        bool found = wanted ? *wanted && strcmp(shmfi_arrow_name(field), wanted) == 0
-                            : shmfi_arrow_metadata(field->metadata, SHMFI_ARROW_ROW_LABELS).data != NULL;
+        bool found =
+            wanted ? *wanted && strcmp(shmfi_arrow_name(field), wanted) == 0
+                   : shmfi_arrow_metadata(field->metadata, SHMFI_ARROW_ROW_LABELS).data != NULL;
         if (found)
             import->labels = f;
     }
@@ -101,8 +102,8 @@ static enum shmf_dtype index_dtype(const struct shmfi_arrow_field *field)
         [SHMF_UINT8] = UINT8_MAX, [SHMF_UINT16] = UINT16_MAX, [SHMF_UINT32] = UINT32_MAX,
     };
     enum shmf_dtype dtype = field->type.type.index_dtype;
-    bool fits = dtype == SHMF_INT64 || dtype == SHMF_UINT64 ||
-                field->categories.n - 1 <= most[dtype];
+    bool fits =
+        dtype == SHMF_INT64 || dtype == SHMF_UINT64 || field->categories.n - 1 <= most[dtype];
     return fits ? dtype : field->categories.n - 1 <= INT32_MAX ? SHMF_INT32 : SHMF_INT64;
 }
 

@@ -10,10 +10,10 @@ struct shmfi_arrow_categories {
     struct shmf_text *values; /* n of them */
     int64_t n;
     int64_t capacity;
-    int64_t *slots;         /* hash table of 1 + position in `values`; NULL until batches differ */
-    int64_t n_slots;        /* a power of two */
-    int64_t **maps;         /* of each batch: index -> position in `values`, -1: null; NULL: as it is */
-    int64_t *sizes;         /* of each batch: how many categories it has */
+    int64_t *slots;  /* hash table of 1 + position in `values`; NULL until batches differ */
+    int64_t n_slots; /* a power of two */
+    int64_t **maps;  /* of each batch: index -> position in `values`, -1: null; NULL: as it is */
+    int64_t *sizes;  /* of each batch: how many categories it has */
 };
 
 struct shmfi_arrow_field {

@@ -1,5 +1,6 @@
-/* RecordBatch and DictionaryBatch -> ArrowArray. Every buffer is held against its body, every offset
- * of text against its buffer: what comes out can be followed like any array of the C Data interface. */
+/* RecordBatch and DictionaryBatch -> ArrowArray. Every buffer is held against its body, every
+ * offset of text against its buffer: what comes out can be followed like any array of the C Data
+ * interface. */
 #include "ipc_read.h"
 
 #include <stdio.h>
@@ -46,8 +47,8 @@ static int next_node(struct cursor *cursor, int64_t length, struct ArrowArray *a
     read_two(&cursor->nodes, cursor->node++, node);
     if (node[0] != length)
         return wrong(cursor, "its length is not that of the batch");
-    *array = (struct ArrowArray){
-        .length = length, .null_count = node[1] ? -1 : 0, .release = release};
+    *array =
+        (struct ArrowArray){.length = length, .null_count = node[1] ? -1 : 0, .release = release};
     return SHMF_OK;
 }
 

@@ -27,8 +27,8 @@ static int failed(struct shmf_error *err, const char *what, const char *path)
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
-/* Up to the end. Of a regular file the size is known; one that shrinks or grows meanwhile is what was
- * read. (A mapping of it could end in SIGBUS.) To be freed. */
+/* Up to the end. Of a regular file the size is known; one that shrinks or grows meanwhile is what
+ * was read. (A mapping of it could end in SIGBUS.) To be freed. */
 static void *read_all(int fd, size_t *size, struct shmf_error *err)
 {
     struct stat status;

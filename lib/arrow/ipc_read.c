@@ -1,5 +1,6 @@
-/* Arrow IPC, file or stream, into a frame. A file goes by its footer: there are writers that leave out
- * the first schema. Whatever the bytes are, what is allocated and copied stays in proportion to them. */
+/* Arrow IPC, file or stream, into a frame. A file goes by its footer: there are writers that leave
+ * out the first schema. Whatever the bytes are, what is allocated and copied stays in proportion to
+ * them. */
 #include "ipc_read.h"
 
 #include <stdarg.h>
@@ -163,9 +164,8 @@ static int read_file(struct shmfi_ipc_reader *reader)
     const size_t tail = sizeof(uint32_t) + SHMFI_IPC_MAGIC_SIZE;
     struct shmfi_table footer, schema;
     int64_t version;
-    if (reader->size < 8 + tail ||
-        memcmp(reader->bytes + reader->size - SHMFI_IPC_MAGIC_SIZE, SHMFI_IPC_MAGIC,
-               SHMFI_IPC_MAGIC_SIZE) != 0)
+    if (reader->size < 8 + tail || memcmp(reader->bytes + reader->size - SHMFI_IPC_MAGIC_SIZE,
+                                          SHMFI_IPC_MAGIC, SHMFI_IPC_MAGIC_SIZE) != 0)
         return shmfi_ipc_corrupt(reader, reader->size,
                                  "the file does not end as it must: it is cut off");
     size_t size = u32_at(reader, reader->size - tail), end = reader->size - tail;
@@ -203,8 +203,8 @@ struct shmf_frame *shmf_ipc_read_memory(const void *data, size_t size,
     }
     if (options && shmfi_arrow_check_reserved(options->reserved, 4, err))
         return NULL;
-    bool is_file = size >= SHMFI_IPC_MAGIC_SIZE &&
-                   memcmp(data, SHMFI_IPC_MAGIC, SHMFI_IPC_MAGIC_SIZE) == 0;
+    bool is_file =
+        size >= SHMFI_IPC_MAGIC_SIZE && memcmp(data, SHMFI_IPC_MAGIC, SHMFI_IPC_MAGIC_SIZE) == 0;
     if (!(is_file ? read_file(&reader) : read_stream(&reader)))
         frame = shmfi_arrow_import_batches(&reader.schema, reader.batches, reader.n_batches,
                                            options, err);

@@ -18,7 +18,7 @@ struct shmfi_ipc_memory {
 /* A field as the file has it. */
 struct shmfi_ipc_field {
     struct shmfi_arrow_type type;
-    int64_t id; /* of its dictionary; -1: none */
+    int64_t id;                /* of its dictionary; -1: none */
     struct ArrowArray *values; /* the dictionary as it is now; or NULL */
 };
 

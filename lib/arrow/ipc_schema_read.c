@@ -199,8 +199,8 @@ static int make_node(struct shmfi_ipc_reader *reader, size_t n, struct ArrowSche
         return SHMF_E_NOMEM;
     for (size_t i = 0; i < n; i++)
         pointers[i] = &children[i];
-    *schema = (struct ArrowSchema){
-        .n_children = (int64_t)n, .children = pointers, .release = release};
+    *schema =
+        (struct ArrowSchema){.n_children = (int64_t)n, .children = pointers, .release = release};
     return SHMF_OK;
 }
 

@@ -30,10 +30,10 @@ struct type {
 
 static struct type int_type(enum shmf_dtype dtype)
 {
-    return (struct type){.kind = SHMFI_IPC_INT,
-                         .fields = {{4, (int64_t)shmf_dtype_size(dtype) * 8},
-                                    {1, dtype < SHMF_UINT8}},
-                         .n = 2};
+    return (struct type){
+        .kind = SHMFI_IPC_INT,
+        .fields = {{4, (int64_t)shmf_dtype_size(dtype) * 8}, {1, dtype < SHMF_UINT8}},
+        .n = 2};
 }
 
 static struct type kind_alone(int kind)

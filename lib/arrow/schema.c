@@ -82,11 +82,13 @@ static int make_node(const struct node *node, struct ArrowSchema *schema)
 /* ---- formats ------------------------------------------------------------------------------ */
 
 static const char *const plain_formats[] = {
-    [SHMF_BOOL] = "b",    [SHMF_INT8] = "c",       [SHMF_INT16] = "s",       [SHMF_INT32] = "i",
-    [SHMF_INT64] = "l",   [SHMF_UINT8] = "C",      [SHMF_UINT16] = "S",      [SHMF_UINT32] = "I",
-    [SHMF_UINT64] = "L",  [SHMF_FLOAT16] = "e",    [SHMF_FLOAT32] = "f",     [SHMF_FLOAT64] = "g",
-    [SHMF_UTF8] = "u",    [SHMF_LARGE_UTF8] = "U", [SHMF_BINARY] = "z",      [SHMF_DATE32] = "tdD",
-    [SHMF_DATE64] = "tdm", [SHMF_COMPLEX64] = "+w:2", [SHMF_COMPLEX128] = "+w:2"};
+    [SHMF_BOOL] = "b",         [SHMF_INT8] = "c",       [SHMF_INT16] = "s",
+    [SHMF_INT32] = "i",        [SHMF_INT64] = "l",      [SHMF_UINT8] = "C",
+    [SHMF_UINT16] = "S",       [SHMF_UINT32] = "I",     [SHMF_UINT64] = "L",
+    [SHMF_FLOAT16] = "e",      [SHMF_FLOAT32] = "f",    [SHMF_FLOAT64] = "g",
+    [SHMF_UTF8] = "u",         [SHMF_LARGE_UTF8] = "U", [SHMF_BINARY] = "z",
+    [SHMF_DATE32] = "tdD",     [SHMF_DATE64] = "tdm",   [SHMF_COMPLEX64] = "+w:2",
+    [SHMF_COMPLEX128] = "+w:2"};
 
 static void format_of(const struct shmf_type *type, char *to, size_t size)
 {

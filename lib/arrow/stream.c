@@ -85,7 +85,7 @@ int shmf_arrow_export_stream(const struct shmf_frame *frame,
         source->options = *options;
     if (labels)
         source->options.row_labels = memcpy(source + 1, labels, size);
-    *stream = (struct ArrowArrayStream){get_schema, get_next, get_last_error, release_stream,
-                                        source};
+    *stream =
+        (struct ArrowArrayStream){get_schema, get_next, get_last_error, release_stream, source};
     return SHMF_OK;
 }

@@ -74,8 +74,8 @@ static bool parse_simple(const char *format, struct shmfi_arrow_type *type)
 static bool parse_timestamp(const char *format, struct shmfi_arrow_type *type)
 {
     static const char units[] = "smun";
-    const char *unit = format[0] == 't' && format[1] == 's' && format[2] ? strchr(units, format[2])
-                                                                         : NULL;
+    const char *unit =
+        format[0] == 't' && format[1] == 's' && format[2] ? strchr(units, format[2]) : NULL;
     if (!unit || format[3] != ':')
         return false;
     type->type.dtype = SHMF_TIMESTAMP;
@@ -153,10 +153,9 @@ int shmfi_arrow_type(const struct ArrowSchema *field, struct shmfi_arrow_type *t
     *type = (struct shmfi_arrow_type){.layout = SHMFI_ARROW_FIXED};
     if (!parse_simple(format, type) && !parse_timestamp(format, type) &&
         !parse_sized(format, type) && !parse_complex(field, type))
-        return shmfi_arrow_error(err, SHMF_E_UNSUPPORTED,
-                                 "field \"%s\": format \"%s\": a frame has no such type%s",
-                                 shmfi_arrow_name(field), format,
-                                 format[0] == '+' ? " (it is nested)" : "");
+        return shmfi_arrow_error(
+            err, SHMF_E_UNSUPPORTED, "field \"%s\": format \"%s\": a frame has no such type%s",
+            shmfi_arrow_name(field), format, format[0] == '+' ? " (it is nested)" : "");
     if (field->dictionary) {
         int rc = parse_dictionary(field, type, err);
         if (rc)

@@ -27,7 +27,8 @@ static void map_page(void)
 {
     pthread_atfork(NULL, NULL, renew_lock);
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *at = shmfi_sys.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *at =
+        shmfi_sys.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         return;
     if (shmfi_sys.madvise(at, size, MADV_WIPEONFORK)) {

@@ -49,7 +49,8 @@ static int sys_getrlimit(int resource, struct rlimit *limit)
     return getrlimit((__rlimit_resource_t)resource, limit);
 }
 
-static long sys_futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
+static long sys_futex(_Atomic uint32_t *word, int operation, uint32_t value,
+                      const struct timespec *timeout)
 {
     return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
 }

@@ -52,7 +52,8 @@ struct shmfi_sys {
     int (*unlink)(const char *path);
     int (*fchmod)(int fd, mode_t mode);
     /* board/ */
-    long (*futex)(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout);
+    long (*futex)(_Atomic uint32_t *word, int operation, uint32_t value,
+                  const struct timespec *timeout);
     int (*sched_yield)(void);
     int (*eventfd)(unsigned count, int flags);
     ssize_t (*read)(int fd, void *buffer, size_t size);

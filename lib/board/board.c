@@ -129,9 +129,9 @@ void shmfi_board_restate(struct shmfi_board *board, uint32_t places, uint32_t de
 bool shmfi_board_revoke(struct shmfi_board *board, uint32_t slot, uint32_t generation)
 {
     uint64_t queued = shmfi_state(SHMFI_QUEUED, 0, generation);
-    return atomic_compare_exchange_strong_explicit(
-        &board->slots[slot].state, &queued, shmfi_state(SHMFI_REVOKED, 0, generation),
-        memory_order_relaxed, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&board->slots[slot].state, &queued,
+                                                   shmfi_state(SHMFI_REVOKED, 0, generation),
+                                                   memory_order_relaxed, memory_order_relaxed);
 }
 
 uint32_t shmfi_board_claimant(const struct shmfi_board *board, uint32_t slot, uint32_t generation)
@@ -262,8 +262,8 @@ uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
     if (tail < me->cursor)
         me->cursor = 0; /* it was written over for a while: all that are there are looked at */
     for (uint64_t at = first_entry(board, me, tail); at < tail; at++) {
-        uint64_t ticket = atomic_load_explicit(
-            &board->order[at & (board->geometry.order - 1)], memory_order_relaxed);
+        uint64_t ticket = atomic_load_explicit(&board->order[at & (board->geometry.order - 1)],
+                                               memory_order_relaxed);
         if (!try_claim(board, me, ticket))
             continue;
         me->cursor = at + 1;
@@ -303,7 +303,8 @@ bool shmfi_board_take(struct shmfi_board *board, struct shmfi_claimer *me,
     struct shmfi_line *line = &board->lines[me->worker];
     uint64_t returned = atomic_load_explicit(&line->returned, memory_order_acquire);
     if (returned - me->taken > board->geometry.returns) {
-        /* Written over: no entry can be believed. What was returned so stays unused until we end. */
+        /* Written over: no entry can be believed. What was returned so stays unused until we
+         * end. */
         me->taken = returned;
         atomic_store_explicit(&line->taken, returned, memory_order_release);
     }

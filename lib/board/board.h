@@ -1,6 +1,6 @@
 /* The board's verbs, for plain memory: nothing here maps, forks or allocates, so the protocol is
- * tested with threads as well as with processes. test/model/board.pml has it as a model, whose steps
- * are named QUEUE, REVOKE, HARVEST, JOIN, CLAIM, RUN and PUBLISH. */
+ * tested with threads as well as with processes. test/model/board.pml has it as a model, whose
+ * steps are named QUEUE, REVOKE, HARVEST, JOIN, CLAIM, RUN and PUBLISH. */
 #ifndef SHMFI_BOARD_H
 #define SHMFI_BOARD_H
 

@@ -45,7 +45,8 @@ enum shmfi_phase { SHMFI_FREE = 0, SHMFI_QUEUED = 1, SHMFI_CLAIMED = 2, SHMFI_RE
 
 #define SHMFI_MAX_INCARNATION ((1u << 29) - 1)
 
-static inline uint64_t shmfi_state(enum shmfi_phase phase, uint32_t incarnation, uint32_t generation)
+static inline uint64_t shmfi_state(enum shmfi_phase phase, uint32_t incarnation,
+                                   uint32_t generation)
 {
     return (uint64_t)phase << 61 | (uint64_t)incarnation << 32 | generation;
 }
@@ -71,14 +72,14 @@ struct shmfi_board_header {
     uint64_t budget;                /* constant: bytes that workers may hold */
 
     /* application */
-    alignas(SHMFI_LINE) _Atomic uint64_t tail;   /* entries appended to order[]; release */
-    _Atomic uint64_t oldest;  /* ticket of the task that the consumer waits for, ~0: none */
-    _Atomic uint64_t caller;  /* bytes of results in the caller's hands */
-    _Atomic uint64_t orphaned; /* bytes of dead workers' regions that results keep alive */
-    _Atomic uint32_t stopping; /* nonzero: workers that find nothing to do exit */
+    alignas(SHMFI_LINE) _Atomic uint64_t tail; /* entries appended to order[]; release */
+    _Atomic uint64_t oldest;    /* ticket of the task that the consumer waits for, ~0: none */
+    _Atomic uint64_t caller;    /* bytes of results in the caller's hands */
+    _Atomic uint64_t orphaned;  /* bytes of dead workers' regions that results keep alive */
+    _Atomic uint32_t stopping;  /* nonzero: workers that find nothing to do exit */
     _Atomic uint32_t deadlines; /* tasks on the board that have one; the supervisor watches then */
-    _Atomic uint32_t places;   /* workers wanted now: those with this number and above end */
-    _Atomic uint32_t trims;    /* requests to give up what is cached; workers look for changes */
+    _Atomic uint32_t places;    /* workers wanted now: those with this number and above end */
+    _Atomic uint32_t trims;     /* requests to give up what is cached; workers look for changes */
 
     /* Application 0 -> 1 before it parks; 1 -> 0 by CAS by whoever will write the eventfd, or by
      * the application when it wakes. A worker that dies between CAS and write loses the wake-up:
@@ -101,7 +102,7 @@ struct shmfi_board_header {
 struct shmfi_crash {
     _Atomic uint32_t incarnation; /* whose it is; stored when `count` is at least 1, release */
     uint32_t count;
-    uint64_t address;             /* that the fault was about */
+    uint64_t address; /* that the fault was about */
     uint64_t frames[SHMFI_CRASH_FRAMES];
 };
 
@@ -109,31 +110,32 @@ struct shmfi_line {
     /* the worker */
     alignas(SHMFI_LINE) _Atomic uint64_t done; /* records published since the pool began; release:
                                                   this store is the publication */
-    _Atomic uint64_t taken;       /* return entries consumed */
-    _Atomic uint64_t mail;        /* messages that it sent over its socket */
+    _Atomic uint64_t taken;                    /* return entries consumed */
+    _Atomic uint64_t mail;                     /* messages that it sent over its socket */
     /* These three the supervisor clears when it has reaped the worker: */
-    _Atomic uint64_t held;        /* bytes of its regions, those it is about to obtain included */
-    _Atomic uint64_t wanted;      /* bytes that it waits for; 0: it does not */
-    _Atomic uint64_t current;     /* ticket that it runs, ~0: none; cleared before `done` grows, so
-                                     that whoever sees it in a stopped worker may end that task */
-    _Atomic uint64_t started;     /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
-                                     that has a deadline; stored before `current` */
+    _Atomic uint64_t held;    /* bytes of its regions, those it is about to obtain included */
+    _Atomic uint64_t wanted;  /* bytes that it waits for; 0: it does not */
+    _Atomic uint64_t current; /* ticket that it runs, ~0: none; cleared before `done` grows, so
+                                 that whoever sees it in a stopped worker may end that task */
+    _Atomic uint64_t started; /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
+                                 that has a deadline; stored before `current` */
 
     /* The worker: what it counted. A successor goes on from there; the supervisor
-     * clears `cached` and `huge` when it has reaped the worker. For people: nothing depends on it. */
+     * clears `cached` and `huge` when it has reaped the worker. For people: nothing depends on
+     * it. */
     alignas(SHMFI_LINE) _Atomic uint64_t failed; /* tasks; those delivered are counted by `done` */
-    _Atomic uint64_t working;     /* ns in task functions */
-    _Atomic uint64_t waiting;     /* ns without a task */
+    _Atomic uint64_t working;                    /* ns in task functions */
+    _Atomic uint64_t waiting;                    /* ns without a task */
     _Atomic uint64_t minor_faults, major_faults;
     _Atomic uint64_t recycled, fresh; /* results built in pages already there, and others */
     _Atomic uint64_t cached, huge;    /* bytes of `held`, a moment ago */
-    _Atomic uint64_t trimmed;     /* bytes given up on the application's request; before `trims` */
-    _Atomic uint32_t trims;       /* the request that it has met; release */
-    _Atomic int32_t cpu;          /* to which it is bound, -1: none */
+    _Atomic uint64_t trimmed; /* bytes given up on the application's request; before `trims` */
+    _Atomic uint32_t trims;   /* the request that it has met; release */
+    _Atomic int32_t cpu;      /* to which it is bound, -1: none */
 
     /* the application */
     alignas(SHMFI_LINE) _Atomic uint64_t returned; /* return entries written; release */
-    _Atomic uint64_t app_mail;    /* messages that it sent over the worker's socket */
+    _Atomic uint64_t app_mail; /* messages that it sent over the worker's socket */
 
     /* Worker 0 -> 1 before it parks; 1 -> 0 by CAS by whoever wakes it (application, or a worker
      * that calls for memory), or by the worker itself. Also the futex. A worker that dies asleep
@@ -177,7 +179,7 @@ struct shmfi_record {
     int32_t status;       /* SHMF_OK or why the task failed */
     uint32_t kind;        /* enum shmfi_result_kind */
     struct shmf_handle segment;
-    uint64_t size;        /* of the data that follows, or of bytes in the segment */
+    uint64_t size; /* of the data that follows, or of bytes in the segment */
     uint8_t data[SHMFI_RECORD_DATA];
 };
 

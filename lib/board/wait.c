@@ -2,8 +2,8 @@
  * The waker stores what the sleeper waits for, fences, looks at `asleep`. The two seq_cst fences
  * forbid that both miss the other's store (Dekker), so either the sleeper sees the news or the
  * waker sees the flag. Whoever changes 1 to 0 by CAS makes the system call, so a burst of wakers
- * makes one. In test/model: PARK and WAKE (worker), SLEEP and RING (application); each fence that is
- * missing there is a deadlock. */
+ * makes one. In test/model: PARK and WAKE (worker), SLEEP and RING (application); each fence that
+ * is missing there is a deadlock. */
 #include "board/wait.h"
 
 #include "base/sys.h"
@@ -14,7 +14,7 @@
 
 #define SPIN_NS     20000u
 #define PAUSE_NS    2000u
-#define SLOW_YIELD  500000u     /* a yield that took longer gave a stranger a time slice */
+#define SLOW_YIELD  500000u /* a yield that took longer gave a stranger a time slice */
 #define MIN_PENALTY 100000000u
 #define MAX_PENALTY 1600000000u
 

@@ -6,7 +6,7 @@
 
 /* How this process spins; private to it. */
 struct shmfi_spinner {
-    bool pause_first;      /* every runnable process of the pool has a cpu of its own */
+    bool pause_first;        /* every runnable process of the pool has a cpu of its own */
     uint64_t no_yield_until; /* ns; somebody else needs the cpus */
     uint64_t penalty;        /* ns; how long the next such time will be */
 };

@@ -1,7 +1,7 @@
 /* The command-line tool `shmframe`: what its commands have in common. Public headers only.
  *
- * A command parses its own arguments, prints what it found to stdout (tables for people, or JSON with
- * --json) and errors to stderr, and returns the tool's exit status. */
+ * A command parses its own arguments, prints what it found to stdout (tables for people, or JSON
+ * with --json) and errors to stderr, and returns the tool's exit status. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -38,9 +38,15 @@ struct cli_names {
     bool other_users;
 };
 
-#define CLI_OPTION_JSON   {"json", 'j', NULL, 0, "Print JSON", 0}
-#define CLI_OPTION_OTHERS \
-    {"other-users", CLI_KEY_OTHERS, NULL, 0, "Read what other users published, too (it is copied)", 0}
+#define CLI_OPTION_JSON                                                                            \
+    {                                                                                              \
+        "json", 'j', NULL, 0, "Print JSON", 0                                                      \
+    }
+#define CLI_OPTION_OTHERS                                                                          \
+    {                                                                                              \
+        "other-users", CLI_KEY_OTHERS, NULL, 0,                                                    \
+            "Read what other users published, too (it is copied)", 0                               \
+    }
 
 /* The part of an argp parser that handles the options above; ARGP_ERR_UNKNOWN for other keys. */
 error_t cli_option(int key, struct cli_names *names);
@@ -64,7 +70,8 @@ struct cli_object {
 };
 
 /* Attaches to a name or reference, whichever kind it is. */
-int cli_attach(struct cli_object *object, const char *from, bool other_users, struct shmf_error *err);
+int cli_attach(struct cli_object *object, const char *from, bool other_users,
+               struct shmf_error *err);
 void cli_object_free(struct cli_object *object);
 
 /* Attaches to a frame, or says why not and returns NULL. */
@@ -77,10 +84,10 @@ enum { CLI_WORD = 160 }; /* room for each of them, NUL included */
 const char *cli_kind(enum shmf_kind kind);
 const char *cli_state(enum shmf_name_state state);
 const char *cli_row_labels(enum shmf_row_labels labels);
-void cli_size(char to[CLI_WORD], int64_t bytes);              /* "1.5 MiB" */
+void cli_size(char to[CLI_WORD], int64_t bytes);                /* "1.5 MiB" */
 void cli_shape(char to[CLI_WORD], const int64_t *shape, int n); /* "3 x 4" */
 void cli_user(char to[CLI_WORD], int64_t uid);
-void cli_time(char to[CLI_WORD], int64_t seconds);             /* in local time */
+void cli_time(char to[CLI_WORD], int64_t seconds); /* in local time */
 void cli_type(char to[CLI_WORD], const struct shmf_frame *frame, int64_t column);
 
 /* ---- tables ------------------------------------------------------------------------------- */
@@ -100,8 +107,8 @@ void cli_cell_text(struct cli_table *table, struct shmf_text text);
 void cli_cell_int(struct cli_table *table, int64_t number);
 void cli_cell_double(struct cli_table *table, double number);
 
-/* Prints and empties it. On a terminal the titles are bold, and the cells of column `state` have the
- * colours of states (-1: none). */
+/* Prints and empties it. On a terminal the titles are bold, and the cells of column `state` have
+ * the colours of states (-1: none). */
 void cli_table_print(struct cli_table *table, int state);
 
 /* ---- JSON --------------------------------------------------------------------------------- */

@@ -58,7 +58,8 @@ int cli_fail(const char *what, const struct shmf_error *err)
     return cli_fail_text(what, reason);
 }
 
-int cli_attach(struct cli_object *object, const char *from, bool other_users, struct shmf_error *err)
+int cli_attach(struct cli_object *object, const char *from, bool other_users,
+               struct shmf_error *err)
 {
     const struct shmf_attach_options options = {.other_users = other_users};
     struct shmf_error second = {0};

@@ -9,7 +9,8 @@
 
 enum { KEY_NO_HEADER = CLI_KEY_FIRST, KEY_CRLF };
 
-struct export {
+struct export
+{
     struct cli_names names; /* name, file */
     enum cli_format format;
     struct shmf_csv_write_options csv;
@@ -20,21 +21,36 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct export *export = state->input;
     switch (key) {
-    case 'f': export->format = cli_format_called(state, argument); return 0;
-    case 'd': export->csv.delimiter = cli_delimiter(state, argument); return 0;
-    case 'r': export->row_labels = argument; return 0;
-    case 'n': export->csv.null = argument; return 0;
-    case KEY_NO_HEADER: export->csv.no_header = 1; return 0;
-    case KEY_CRLF: export->csv.crlf = 1; return 0;
+    case 'f':
+        export->format = cli_format_called(state, argument);
+        return 0;
+    case 'd':
+        export->csv.delimiter = cli_delimiter(state, argument);
+        return 0;
+    case 'r':
+        export->row_labels = argument;
+        return 0;
+    case 'n':
+        export->csv.null = argument;
+        return 0;
+    case KEY_NO_HEADER:
+        export->csv.no_header = 1;
+        return 0;
+    case KEY_CRLF:
+        export->csv.crlf = 1;
+        return 0;
     default:
-        return cli_option(key, &export->names) ? cli_arguments(key, state, &export->names, 2, 2) : 0;
+        return cli_option(key, &export->names) ? cli_arguments(key, state, &export->names, 2, 2)
+                                               : 0;
     }
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
+    {"format", 'f', "FORMAT", 0,
+     "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "Write the row labels too, as a column of this name", 0},
-    {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)", 1},
+    {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)",
+     1},
     {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: values only", 1},
     {"null", 'n', "TEXT", 0, "CSV: how a null is written; an empty field unless told", 1},
     {"crlf", KEY_CRLF, NULL, 0, "CSV: lines end with CR LF", 1},
@@ -123,16 +139,21 @@ static int write_object(const struct cli_object *object, const char *path, struc
     if (object->array)
         return shmf_npy_save(object->array, path, &err) ? cli_fail(path, &err) : CLI_OK;
     /* Whoever reads the file follows its offsets. */
-    return shmf_frame_validate(object->frame, SHMF_VALIDATE_FULL, &err) ? cli_fail(name, &err)
-                                                                        : write_file(object->frame, path, export);
+    return shmf_frame_validate(object->frame, SHMF_VALIDATE_FULL, &err)
+               ? cli_fail(name, &err)
+               : write_file(object->frame, path, export);
 }
 
 int cli_export(int argc, char **argv)
 {
     static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "NAME FILE",
-        .doc = "Writes a named frame as a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, .feather, "
-               ".ipc) or stream (.arrows), a named array as a NumPy file (.npy). - is standard output.\vThe file appears when it is complete, in "
+        .options = options,
+        .parser = parse,
+        .args_doc = "NAME FILE",
+        .doc = "Writes a named frame as a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, "
+               ".feather, "
+               ".ipc) or stream (.arrows), a named array as a NumPy file (.npy). - is standard "
+               "output.\vThe file appears when it is complete, in "
                "place of one that was there."};
     struct export export = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &export);
@@ -140,7 +161,8 @@ int cli_export(int argc, char **argv)
     if (!export.format)
         export.format = cli_format_of(path);
     if (!export.format)
-        return cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
+        return cli_fail_text(
+            path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
     struct shmf_error err = {0};
     struct cli_object object;
     if (cli_attach(&object, export.names.names[0], export.names.other_users, &err))

@@ -5,9 +5,14 @@
 static const struct {
     const char *suffix;
     enum cli_format format;
-} formats[] = {{"csv", CLI_CSV},        {"tsv", CLI_CSV},     {"txt", CLI_CSV},
-               {"arrow", CLI_ARROW},    {"feather", CLI_ARROW}, {"ipc", CLI_ARROW},
-               {"arrows", CLI_ARROW_STREAM}, {"npy", CLI_NPY}};
+} formats[] = {{"csv", CLI_CSV},
+               {"tsv", CLI_CSV},
+               {"txt", CLI_CSV},
+               {"arrow", CLI_ARROW},
+               {"feather", CLI_ARROW},
+               {"ipc", CLI_ARROW},
+               {"arrows", CLI_ARROW_STREAM},
+               {"npy", CLI_NPY}};
 
 enum cli_format cli_format_of(const char *path)
 {

@@ -42,8 +42,9 @@ static int print_frame(const struct head *head, const struct shmf_frame *frame)
     struct shmf_frame *first = shmf_frame_slice(frame, 0, rows, &err);
     if (!first)
         return cli_fail(head->names.names[0], &err);
-    shmf_frame_print(first, stdout,
-                     &(struct shmf_print_options){.max_rows = head->rows, .max_columns = head->columns});
+    shmf_frame_print(
+        first, stdout,
+        &(struct shmf_print_options){.max_rows = head->rows, .max_columns = head->columns});
     if (rows < shmf_frame_rows(frame))
         printf("of %lld rows\n", (long long)shmf_frame_rows(frame));
     shmf_frame_free(first);
@@ -159,9 +160,13 @@ int cli_head(int argc, char **argv)
     static const struct argp_option options[] = {
         {"rows", 'n', "N", 0, "Rows, or elements of an array in JSON; 10 unless told", 0},
         {"columns", 'c', "N", 0, "Columns; 8 unless told (in JSON all)", 0},
-        CLI_OPTION_JSON, CLI_OPTION_OTHERS, {0}};
+        CLI_OPTION_JSON,
+        CLI_OPTION_OTHERS,
+        {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "NAME",
+        .options = options,
+        .parser = parse,
+        .args_doc = "NAME",
         .doc = "Prints the first rows of a frame, or the corner of an array."};
     struct head head = {.rows = 10};
     struct shmf_error err = {0};

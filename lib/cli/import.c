@@ -45,7 +45,8 @@ static void add_column(struct argp_state *state, struct import *import, char *ar
     if (!column.dtype)
         argp_error(state, "there is no dtype \"%s\"", colon + 1);
     *colon = 0;
-    import->columns = one_more(state, import->columns, (size_t)import->csv.n_columns, sizeof column);
+    import->columns =
+        one_more(state, import->columns, (size_t)import->csv.n_columns, sizeof column);
     import->columns[import->csv.n_columns++] = column;
 }
 
@@ -63,33 +64,55 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct import *import = state->input;
     switch (key) {
-    case 'f': import->format = cli_format_called(state, argument); return 0;
-    case 'd': import->csv.delimiter = cli_delimiter(state, argument); return 0;
-    case 'r': import->row_labels = argument; return 0;
-    case 'c': add_column(state, import, argument); return 0;
-    case 'm': import->mode = (uint32_t)number(state, argument, 8, 0, 07777); return 0;
-    case KEY_NO_HEADER: import->csv.no_header = 1; return 0;
-    case KEY_WORKERS: import->workers = (int)number(state, argument, 10, 0, 1024); return 0;
+    case 'f':
+        import->format = cli_format_called(state, argument);
+        return 0;
+    case 'd':
+        import->csv.delimiter = cli_delimiter(state, argument);
+        return 0;
+    case 'r':
+        import->row_labels = argument;
+        return 0;
+    case 'c':
+        add_column(state, import, argument);
+        return 0;
+    case 'm':
+        import->mode = (uint32_t)number(state, argument, 8, 0, 07777);
+        return 0;
+    case KEY_NO_HEADER:
+        import->csv.no_header = 1;
+        return 0;
+    case KEY_WORKERS:
+        import->workers = (int)number(state, argument, 10, 0, 1024);
+        return 0;
     case 'n':
         import->nulls = one_more(state, import->nulls, import->csv.n_nulls, sizeof *import->nulls);
         import->nulls[import->csv.n_nulls++] = argument;
         return 0;
     default:
-        return cli_option(key, &import->names) ? cli_arguments(key, state, &import->names, 2, 2) : 0;
+        return cli_option(key, &import->names) ? cli_arguments(key, state, &import->names, 2, 2)
+                                               : 0;
     }
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
+    {"format", 'f', "FORMAT", 0,
+     "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "This column's values label the rows", 0},
     {"mode", 'm', "MODE", 0, "Permissions, such as 0644; 0600 unless told", 0},
-    {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)", 1},
+    {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)",
+     1},
     {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: the first line holds values", 1},
-    {"null", 'n', "TEXT", 0, "CSV: fields like that are null, as empty ones are; repeat for more", 1},
-    {"column", 'c', "LABEL:DTYPE", 0, "CSV: a column and its dtype, each of them in order; otherwise "
-                                      "dtypes are found out", 1},
-    {"workers", KEY_WORKERS, "N", 0, "CSV: processes that parse; 0: none; unless told, one a CPU for "
-                                     "files of 4 MiB and more", 1},
+    {"null", 'n', "TEXT", 0, "CSV: fields like that are null, as empty ones are; repeat for more",
+     1},
+    {"column", 'c', "LABEL:DTYPE", 0,
+     "CSV: a column and its dtype, each of them in order; otherwise "
+     "dtypes are found out",
+     1},
+    {"workers", KEY_WORKERS, "N", 0,
+     "CSV: processes that parse; 0: none; unless told, one a CPU for "
+     "files of 4 MiB and more",
+     1},
     CLI_OPTION_JSON,
     {0}};
 
@@ -102,7 +125,8 @@ static struct shmf_frame *read_csv(struct import *import, const char *path, stru
     struct shmf_pool *pool = NULL;
     int workers = import->workers < 0 ? size >= LARGE : import->workers;
     if (workers > 0) {
-        pool = shmf_pool_new(&(struct shmf_pool_options){.workers = import->workers < 0 ? 0 : workers}, err);
+        pool = shmf_pool_new(
+            &(struct shmf_pool_options){.workers = import->workers < 0 ? 0 : workers}, err);
         if (!pool)
             return NULL;
     }
@@ -141,8 +165,9 @@ static int publish(const struct import *import, const struct cli_object *object)
     const char *name = import->names.names[1];
     const struct shmf_publish_options persistent = {.policy = SHMF_PERSISTS, .mode = import->mode};
     struct shmf_error err = {0};
-    struct shmf_share *share = object->frame ? shmf_frame_publish(object->frame, name, &persistent, &err)
-                                             : shmf_array_publish(object->array, name, &persistent, &err);
+    struct shmf_share *share = object->frame
+                                   ? shmf_frame_publish(object->frame, name, &persistent, &err)
+                                   : shmf_array_publish(object->array, name, &persistent, &err);
     if (!share)
         return cli_fail(name, &err);
     shmf_share_free(share);
@@ -164,10 +189,15 @@ static int check_name(const char *name)
 int cli_import(int argc, char **argv)
 {
     static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "FILE NAME",
-        .doc = "Makes a named frame of a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, .feather, "
-               ".ipc) or stream (.arrows; - is standard input), a named array of a NumPy file (.npy).\vThe name persists until `shmframe rm NAME' "
-               "or a restart. A file that is wrong in any place gives an error that says where, and no name."};
+        .options = options,
+        .parser = parse,
+        .args_doc = "FILE NAME",
+        .doc = "Makes a named frame of a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, "
+               ".feather, "
+               ".ipc) or stream (.arrows; - is standard input), a named array of a NumPy file "
+               "(.npy).\vThe name persists until `shmframe rm NAME' "
+               "or a restart. A file that is wrong in any place gives an error that says where, "
+               "and no name."};
     struct import import = {.workers = -1};
     struct shmf_error err = {0};
     int status = CLI_FAILED;
@@ -178,7 +208,8 @@ int cli_import(int argc, char **argv)
     struct cli_object object = {NULL, NULL};
     bool standard = strcmp(path, "-") == 0;
     if (!import.format)
-        status = cli_fail_text(path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
+        status = cli_fail_text(
+            path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
     else if ((import.format == CLI_CSV || import.format == CLI_NPY) && standard)
         status = cli_fail_text(path, "CSV and .npy are read from files only");
     else if (check_name(import.names.names[1]) == CLI_OK)

@@ -21,7 +21,8 @@ static error_t parse_many(int key, char *argument, struct argp_state *state)
 
 /* ---- info --------------------------------------------------------------------------------- */
 
-/* Of a name, or of a reference to one; a descriptor has neither owner nor permissions of its own. */
+/* Of a name, or of a reference to one; a descriptor has neither owner nor permissions of its
+ * own. */
 static bool look(const char *from, struct shmf_name_info *info)
 {
     const char *prefix = "shmf:name:";
@@ -29,15 +30,18 @@ static bool look(const char *from, struct shmf_name_info *info)
     return shmf_name_info(name, info, NULL) == 0;
 }
 
-static void info_of_object(const struct cli_object *object, const char *from, struct shmf_name_info *info)
+static void info_of_object(const struct cli_object *object, const char *from,
+                           struct shmf_name_info *info)
 {
-    *info = (struct shmf_name_info){.kind = object->frame ? SHMF_KIND_FRAME : SHMF_KIND_ARRAY, .n_dims = 2};
+    *info = (struct shmf_name_info){.kind = object->frame ? SHMF_KIND_FRAME : SHMF_KIND_ARRAY,
+                                    .n_dims = 2};
     snprintf(info->name, sizeof info->name, "%s", from);
     info->shape[0] = shmf_frame_rows(object->frame);
     info->shape[1] = shmf_frame_columns(object->frame);
     if (object->array) {
         info->n_dims = shmf_array_ndim(object->array);
-        memcpy(info->shape, shmf_array_shape(object->array), (size_t)info->n_dims * sizeof(int64_t));
+        memcpy(info->shape, shmf_array_shape(object->array),
+               (size_t)info->n_dims * sizeof(int64_t));
         info->dtype = shmf_array_dtype(object->array);
     }
 }
@@ -150,9 +154,11 @@ static void json_columns(const struct shmf_frame *frame)
 int cli_info(int argc, char **argv)
 {
     static const struct argp_option options[] = {CLI_OPTION_JSON, CLI_OPTION_OTHERS, {0}};
-    static const struct argp argp = {
-        .options = options, .parser = parse_one, .args_doc = "NAME",
-        .doc = "Prints what is known about a named frame or array: shape, size, owner, columns, metadata."};
+    static const struct argp argp = {.options = options,
+                                     .parser = parse_one,
+                                     .args_doc = "NAME",
+                                     .doc = "Prints what is known about a named frame or array: "
+                                            "shape, size, owner, columns, metadata."};
     struct cli_names names = {0};
     struct shmf_error err = {0};
     struct shmf_name_info info;
@@ -179,7 +185,8 @@ int cli_info(int argc, char **argv)
 
 /* ---- describe ----------------------------------------------------------------------------- */
 
-static void json_summary(const struct shmf_frame *frame, int64_t c, const struct shmf_summary *summary)
+static void json_summary(const struct shmf_frame *frame, int64_t c,
+                         const struct shmf_summary *summary)
 {
     struct shmf_column column;
     shmf_frame_column(frame, c, &column);
@@ -230,8 +237,11 @@ int cli_describe(int argc, char **argv)
 {
     static const struct argp_option options[] = {CLI_OPTION_JSON, CLI_OPTION_OTHERS, {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse_one, .args_doc = "NAME",
-        .doc = "Prints of each column of a frame how many values it has, how many nulls (NaN counts as "
+        .options = options,
+        .parser = parse_one,
+        .args_doc = "NAME",
+        .doc = "Prints of each column of a frame how many values it has, how many nulls (NaN "
+               "counts as "
                "one), and of numbers mean, standard deviation, least and greatest."};
     static const char *const titles[] = {"COLUMN", "TYPE", ">COUNT", ">NULLS",
                                          ">MEAN",  ">STD", ">MIN",   ">MAX"};
@@ -277,7 +287,8 @@ static int verify(const struct cli_names *names, const char *name)
         cli_json_key("valid");
         cli_json_bool(rc == 0);
         cli_json_key("reason");
-        cli_json_text(rc ? (struct shmf_text){err.message, (int64_t)strlen(err.message)} : (struct shmf_text){0});
+        cli_json_text(rc ? (struct shmf_text){err.message, (int64_t)strlen(err.message)}
+                         : (struct shmf_text){0});
         cli_json_close('}');
     } else if (!rc) {
         info_of_object(&object, name, &info);
@@ -291,10 +302,12 @@ static int verify(const struct cli_names *names, const char *name)
 int cli_verify(int argc, char **argv)
 {
     static const struct argp_option options[] = {CLI_OPTION_JSON, CLI_OPTION_OTHERS, {0}};
-    static const struct argp argp = {
-        .options = options, .parser = parse_many, .args_doc = "NAME...",
-        .doc = "Checks headers, offsets, texts, categories, null counts, labels and their indexes. What is "
-               "wrong is named, and the exit status is 1."};
+    static const struct argp argp = {.options = options,
+                                     .parser = parse_many,
+                                     .args_doc = "NAME...",
+                                     .doc = "Checks headers, offsets, texts, categories, null "
+                                            "counts, labels and their indexes. What is "
+                                            "wrong is named, and the exit status is 1."};
     struct cli_names names = {0};
     int status = CLI_OK;
     argp_parse(&argp, argc, argv, 0, NULL, &names);

@@ -8,7 +8,7 @@
 /* Where we are in what is printed. Deeper levels stand on one line. */
 enum { INDENTED = 2 };
 static int depth;
-static bool begun;     /* the level that is open has a value already */
+static bool begun; /* the level that is open has a value already */
 static bool after_key;
 
 static void new_line(void)
@@ -50,7 +50,12 @@ void cli_json_close(char bracket)
 /* How many bytes the first character of UTF-8 has; 0: it is none. */
 static size_t utf8_length(const unsigned char *at, size_t size)
 {
-    size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : *at < 0xf5 ? 4 : 0;
+    size_t length = *at < 0x80   ? 1
+                    : *at < 0xc2 ? 0
+                    : *at < 0xe0 ? 2
+                    : *at < 0xf0 ? 3
+                    : *at < 0xf5 ? 4
+                                 : 0;
     if (length > size)
         return 0;
     for (size_t i = 1; i < length; i++) {
@@ -152,7 +157,8 @@ void cli_json_cell(const struct shmf_frame *frame, int64_t row, int64_t column)
         cli_json_null();
         return;
     }
-    if (values.dtype == SHMF_UTF8 || values.dtype == SHMF_LARGE_UTF8 || values.dtype == SHMF_DICTIONARY) {
+    if (values.dtype == SHMF_UTF8 || values.dtype == SHMF_LARGE_UTF8 ||
+        values.dtype == SHMF_DICTIONARY) {
         cli_json_text(shmf_frame_text(frame, row, column));
         return;
     }

@@ -48,7 +48,7 @@ static int by_name(const void *a, const void *b)
 
 static void print_table(const struct list *list)
 {
-    static const char *const titles[] = {"NAME", "KIND",   ">SHAPE", "DTYPE", ">SIZE",
+    static const char *const titles[] = {"NAME",  "KIND",   ">SHAPE", "DTYPE", ">SIZE",
                                          "STATE", ">OWNER", "USER",   "SINCE"};
     struct cli_table table = {.titles = titles, .n_columns = 9};
     char word[CLI_WORD];
@@ -95,19 +95,25 @@ int cli_ls(int argc, char **argv)
 {
     static const struct argp_option options[] = {CLI_OPTION_JSON, {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse_ls, .args_doc = "[PATTERN...]",
+        .options = options,
+        .parser = parse_ls,
+        .args_doc = "[PATTERN...]",
         .doc = "Lists named frames and arrays, or those whose names match a shell pattern.\v"
-               "STATE is \"alive\" (OWNER, a process, will take the name along), \"persistent\" (until it "
-               "is removed), \"leftover\" (the owner was killed; see `shmframe sweep') or \"unknown\" (this "
+               "STATE is \"alive\" (OWNER, a process, will take the name along), \"persistent\" "
+               "(until it "
+               "is removed), \"leftover\" (the owner was killed; see `shmframe sweep') or "
+               "\"unknown\" (this "
                "user may not look)."};
     struct cli_names names = {0};
     struct shmf_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &names);
-    struct list list = {.patterns = &names, .matched = calloc((size_t)names.n_names + 1, sizeof(bool))};
+    struct list list = {.patterns = &names,
+                        .matched = calloc((size_t)names.n_names + 1, sizeof(bool))};
     int64_t rc = list.matched ? shmf_name_each(take, &list, &err) : SHMF_E_NOMEM;
     int status = CLI_OK;
     if (rc < 0) {
-        status = err.code ? cli_fail("ls", &err) : cli_fail_text("ls", "private memory is exhausted");
+        status =
+            err.code ? cli_fail("ls", &err) : cli_fail_text("ls", "private memory is exhausted");
     } else {
         if (list.n > 0)
             qsort(list.infos, list.n, sizeof *list.infos, by_name);
@@ -144,10 +150,15 @@ static error_t parse_rm(int key, char *argument, struct argp_state *state)
 int cli_rm(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        CLI_OPTION_JSON, {"force", 'f', NULL, 0, "Names that are not there are no failure", 0}, {0}};
+        CLI_OPTION_JSON,
+        {"force", 'f', NULL, 0, "Names that are not there are no failure", 0},
+        {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse_rm, .args_doc = "NAME...",
-        .doc = "Removes names of persistent objects and leftovers.\vA name whose owner lives is refused: "
+        .options = options,
+        .parser = parse_rm,
+        .args_doc = "NAME...",
+        .doc = "Removes names of persistent objects and leftovers.\vA name whose owner lives is "
+               "refused: "
                "it goes when the owner does. Programs that are attached keep what they have."};
     struct rm rm = {0};
     int status = CLI_OK;
@@ -211,9 +222,13 @@ static error_t parse_sweep(int key, char *argument, struct argp_state *state)
 int cli_sweep(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        CLI_OPTION_JSON, {"dry-run", 'n', NULL, 0, "Say what would be removed, and remove nothing", 0}, {0}};
+        CLI_OPTION_JSON,
+        {"dry-run", 'n', NULL, 0, "Say what would be removed, and remove nothing", 0},
+        {0}};
     static const struct argp argp = {
-        .options = options, .parser = parse_sweep, .args_doc = "",
+        .options = options,
+        .parser = parse_sweep,
+        .args_doc = "",
         .doc = "Removes what killed processes of this user left over, and prints the names."};
     struct sweep sweep = {0};
     struct shmf_error err = {0};

@@ -48,7 +48,8 @@ static error_t choose(int key, char *argument, struct argp_state *state)
 static const struct argp tool = {
     .parser = choose,
     .args_doc = "COMMAND [ARGUMENT...]",
-    .doc = "Looks at frames and arrays in shared memory that have names, and brings files to names and "
+    .doc = "Looks at frames and arrays in shared memory that have names, and brings files to names "
+           "and "
            "back.\v"
            "Commands:\n"
            "  ls        names: kind, shape, size, owner, and whether anything is left over\n"
@@ -60,7 +61,8 @@ static const struct argp tool = {
            "  export    a named frame becomes a CSV or Arrow file\n"
            "  rm        removes names that have no living owner\n"
            "  sweep     removes what killed processes left over\n\n"
-           "`shmframe COMMAND --help' tells more of each. Exit status: 0 done, 1 failed (the reason is "
+           "`shmframe COMMAND --help' tells more of each. Exit status: 0 done, 1 failed (the "
+           "reason is "
            "on stderr), 2 arguments that make no sense.",
 };
 

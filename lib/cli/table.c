@@ -71,7 +71,8 @@ static int width_of(const char *text)
 static bool on_a_terminal(void)
 {
     const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && terminal && strcmp(terminal, "dumb") != 0;
+    return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && terminal &&
+           strcmp(terminal, "dumb") != 0;
 }
 
 static const char *colour_of(const char *state)
@@ -97,7 +98,8 @@ static void print_line(const struct cli_table *table, const char *const *cells, 
     for (int c = 0; c < table->n_columns; c++) {
         bool right = table->titles[c][0] == '>';
         const char *text = cells[c] + (right && cells == table->titles);
-        print_cell(text, widths[c], right, c + 1 == table->n_columns, c == state ? colour_of(text) : bold);
+        print_cell(text, widths[c], right, c + 1 == table->n_columns,
+                   c == state ? colour_of(text) : bold);
     }
     putchar('\n');
 }
@@ -115,7 +117,8 @@ void cli_table_print(struct cli_table *table, int state)
     }
     print_line(table, table->titles, widths, -1, colours ? "\033[1m" : NULL);
     for (size_t i = 0; i < table->n_cells; i += n)
-        print_line(table, (const char *const *)(table->cells + i), widths, colours ? state : -1, NULL);
+        print_line(table, (const char *const *)(table->cells + i), widths, colours ? state : -1,
+                   NULL);
     for (size_t i = 0; i < table->n_cells; i++)
         free(table->cells[i]);
     free(table->cells);

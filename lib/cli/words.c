@@ -63,7 +63,8 @@ void cli_type(char to[CLI_WORD], const struct shmf_frame *frame, int64_t column)
     shmf_frame_type(frame, column, &type);
     const char *name = shmf_dtype_name(type.dtype);
     if (type.zone.size > 0)
-        snprintf(to, CLI_WORD, "%s[%s, %.*s]", name, units[type.unit], (int)type.zone.size, type.zone.data);
+        snprintf(to, CLI_WORD, "%s[%s, %.*s]", name, units[type.unit], (int)type.zone.size,
+                 type.zone.data);
     else if (type.unit)
         snprintf(to, CLI_WORD, "%s[%s]", name, units[type.unit]);
     else if (type.dtype == SHMF_DICTIONARY)

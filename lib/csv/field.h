@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a column can be; a field has a bit for each that holds it without loss. In the order in which
- * they are preferred. */
+/* What a column can be; a field has a bit for each that holds it without loss. In the order in
+ * which they are preferred. */
 enum shmfi_csv_type {
     SHMFI_CSV_BOOL,
     SHMFI_CSV_INT64,
@@ -48,7 +48,8 @@ bool shmfi_csv_double(const char *text, size_t size, double *value);
 bool shmfi_csv_date(const char *text, size_t size, int64_t *days);
 bool shmfi_csv_time(const char *text, size_t size, struct shmfi_csv_time *time);
 
-/* In units of 10^-digits seconds since the epoch; false: it does not fit, or digits would be lost. */
+/* In units of 10^-digits seconds since the epoch; false: it does not fit, or digits would be
+ * lost. */
 bool shmfi_csv_timestamp(const struct shmfi_csv_time *time, int digits, int64_t *value);
 
 /* The first byte that is not UTF-8, or `size`. */

@@ -48,7 +48,8 @@ static void copy_column(struct shmf_frame *frame, int64_t to, const struct shmfi
     if (validity) {
         memcpy(validity, column->validity, (size_t)(part->rows / 8));
         if (part->rows % 8)
-            validity[part->rows / 8] = column->validity[part->rows / 8] & (uint8_t)((1u << part->rows % 8) - 1);
+            validity[part->rows / 8] =
+                column->validity[part->rows / 8] & (uint8_t)((1u << part->rows % 8) - 1);
     }
 }
 
@@ -113,13 +114,14 @@ static int take_labels(struct labels *labels, const struct shmfi_csv_part *part,
     if (column->nulls)
         return shmfi_csv_error(err, SHMF_E_CORRUPT, "row_labels: there are nulls among them");
     int rc = shmfi_csv_is_text(target) ? text_labels(labels, column, part->rows)
-                             : number_labels(labels, column, target, part->rows);
+                                       : number_labels(labels, column, target, part->rows);
     spec->row_labels = labels->texts;
     spec->row_numbers = labels->numbers;
     return rc ? shmfi_csv_error(err, rc, "row_labels: %s",
-                                rc == SHMF_E_NOMEM    ? "private memory is exhausted"
-                                : rc == SHMF_E_DTYPE ? "the column is neither of integers nor of text"
-                                                     : "a text with a NUL byte")
+                                rc == SHMF_E_NOMEM ? "private memory is exhausted"
+                                : rc == SHMF_E_DTYPE
+                                    ? "the column is neither of integers nor of text"
+                                    : "a text with a NUL byte")
               : SHMF_OK;
 }
 
@@ -137,10 +139,10 @@ static void describe(const struct shmfi_csv_part *part, struct shmf_column_spec 
         if (from != plan->labels) {
             columns[to] = (struct shmf_column_spec){name, (enum shmf_dtype)target->dtype,
                                                     part->columns[from].nulls > 0};
-            details[to] = (struct shmf_column_details){.data_size = part->columns[from].size,
-                                                       .type.unit = (enum shmf_unit)target->unit,
-                                                       .type.zone = {*zone ? zone : NULL,
-                                                                     (int64_t)strlen(zone)}};
+            details[to] = (struct shmf_column_details){
+                .data_size = part->columns[from].size,
+                .type.unit = (enum shmf_unit)target->unit,
+                .type.zone = {*zone ? zone : NULL, (int64_t)strlen(zone)}};
             to++;
         }
         name = zone + strlen(zone) + 1;

@@ -12,7 +12,8 @@ static int no_memory(struct shmfi_csv_reading *reading)
 
 static int add(struct shmfi_csv_reading *reading, char *label)
 {
-    char **grown = label ? realloc(reading->labels, (size_t)(reading->n_columns + 1) * sizeof *grown) : NULL;
+    char **grown =
+        label ? realloc(reading->labels, (size_t)(reading->n_columns + 1) * sizeof *grown) : NULL;
     if (!grown) {
         free(label);
         return no_memory(reading);
@@ -82,7 +83,8 @@ int shmfi_csv_read_header(struct shmfi_csv_reading *reading)
     shmfi_csv_reader_begin(&reader, source->text + mark, source->size - mark, 1,
                            reading->options.delimiter, source->crlf, &failure);
     if (!shmfi_csv_next_row(&reader, 2))
-        return shmfi_csv_error(reading->err, SHMF_E_CORRUPT, "line 1: there is nothing, not even a header");
+        return shmfi_csv_error(reading->err, SHMF_E_CORRUPT,
+                               "line 1: there is nothing, not even a header");
     const char *row = reader.at;
     int64_t line = reader.line;
     while (!field.last) {

@@ -6,8 +6,8 @@
 
 enum { GUESS_PLACES = 32, GUESS_BYTES = 8192 };
 
-/* The first type in the order of preference that all fields have; text where there was none. `known`:
- * all of the text was looked at. */
+/* The first type in the order of preference that all fields have; text where there was none.
+ * `known`: all of the text was looked at. */
 static struct shmfi_csv_target target_of(unsigned types, bool large, bool known)
 {
     static const struct shmfi_csv_target targets[] = {
@@ -41,7 +41,8 @@ static struct shmfi_csv_target target_at(const struct shmfi_csv_reading *reading
     const struct shmf_csv_options *options = &reading->options;
     if (!options->columns)
         return target_of(reading->types[c], reading->source.size > INT32_MAX, reading->learnt);
-    const struct shmf_type type = options->details ? options->details[c].type : (struct shmf_type){0};
+    const struct shmf_type type =
+        options->details ? options->details[c].type : (struct shmf_type){0};
     struct shmfi_csv_target target = {(uint8_t)options->columns[c].dtype, (uint8_t)type.unit,
                                       type.zone.size > 0, 0};
     if (target.dtype == SHMF_TIMESTAMP && !target.unit)
@@ -70,7 +71,8 @@ static size_t plan_size(const struct shmfi_csv_reading *reading)
     size_t size = sizeof(struct shmfi_csv_plan);
     for (int64_t c = 0; c < reading->n_columns; c++) {
         struct shmfi_csv_target target = target_at(reading, c);
-        size += sizeof target + strlen(reading->labels[c]) + 1 + (size_t)zone_of(reading, c, &target).size + 1;
+        size += sizeof target + strlen(reading->labels[c]) + 1 +
+                (size_t)zone_of(reading, c, &target).size + 1;
     }
     for (size_t i = 0; i < reading->options.n_nulls; i++)
         size += 1 + strlen(reading->options.nulls[i]);
@@ -81,10 +83,13 @@ static void fill_plan(struct shmfi_csv_reading *reading, bool infer)
 {
     const struct shmf_csv_options *options = &reading->options;
     struct shmfi_csv_plan *plan = reading->plan;
-    *plan = (struct shmfi_csv_plan){.n_columns = reading->n_columns, .labels = find_labels(reading),
+    *plan = (struct shmfi_csv_plan){.n_columns = reading->n_columns,
+                                    .labels = find_labels(reading),
                                     .n_nulls = (uint32_t)options->n_nulls,
-                                    .delimiter = options->delimiter, .crlf = reading->source.crlf,
-                                    .infer = infer, .guessed = !options->columns};
+                                    .delimiter = options->delimiter,
+                                    .crlf = reading->source.crlf,
+                                    .infer = infer,
+                                    .guessed = !options->columns};
     char *names = (char *)(plan->targets + plan->n_columns), *to = names;
     for (int64_t c = 0; c < plan->n_columns; c++) {
         const char *label = reading->labels[c];
@@ -113,7 +118,8 @@ int shmfi_csv_make_plan(struct shmfi_csv_reading *reading, bool infer)
     reading->plan = shmf_array_data_mut(reading->plan_array);
     fill_plan(reading, infer);
     if (reading->options.row_labels && reading->plan->labels < 0)
-        return shmfi_csv_error(reading->err, SHMF_E_NOTFOUND, "row_labels: there is no column \"%s\"",
+        return shmfi_csv_error(reading->err, SHMF_E_NOTFOUND,
+                               "row_labels: there is no column \"%s\"",
                                reading->options.row_labels);
     return SHMF_OK;
 }

@@ -74,7 +74,7 @@ static bool special(const char *text, size_t size, double *value)
 struct decimal {
     uint64_t mantissa;
     int exponent;
-    int count;  /* digits, those that did not fit into the mantissa included */
+    int count; /* digits, those that did not fit into the mantissa included */
     bool negative;
 };
 

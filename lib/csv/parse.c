@@ -67,7 +67,8 @@ static bool put_float(uint8_t *to, enum shmf_dtype dtype, double value)
     return true;
 }
 
-static bool put_time(uint8_t *to, const struct shmfi_csv_target *target, const char *text, size_t size)
+static bool put_time(uint8_t *to, const struct shmfi_csv_target *target, const char *text,
+                     size_t size)
 {
     static const int digits[] = {0, 0, 3, 6, 9}; /* of enum shmf_unit */
     struct shmfi_csv_time time;
@@ -137,7 +138,8 @@ static bool append_text(struct shmfi_csv_column *column, const struct cell *cell
         memcpy(to, field->text, size);
     size_t good = shmfi_csv_utf8(to, size);
     if (good < size)
-        return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8", good + 1);
+        return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8",
+                              good + 1);
     column->size += (int64_t)size;
     return true;
 }
@@ -151,9 +153,10 @@ static bool misfit(struct shmfi_csv_part *part, const struct cell *cell)
     const struct shmfi_csv_target *target = &part->plan->targets[cell->reader->column - 1];
     int size = field->size > (size_t)shown ? shown : (int)field->size;
     part->misfit = true;
-    return part->plan->guessed || shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "\"%.*s%s\" is no %s", size,
-                                     field->text, field->size > (size_t)shown ? "..." : "",
-                                     shmf_dtype_name((enum shmf_dtype)target->dtype));
+    return part->plan->guessed ||
+           shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "\"%.*s%s\" is no %s", size, field->text,
+                          field->size > (size_t)shown ? "..." : "",
+                          shmf_dtype_name((enum shmf_dtype)target->dtype));
 }
 
 static bool infer(struct shmfi_csv_column *column, const struct cell *cell)
@@ -161,9 +164,10 @@ static bool infer(struct shmfi_csv_column *column, const struct cell *cell)
     const struct shmfi_csv_field *field = cell->field;
     size_t good = shmfi_csv_utf8(field->text, field->size);
     if (good < field->size)
-        return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8", good + 1);
-    column->types &= field->quoted ? SHMFI_CSV_BIT(SHMFI_CSV_TEXT)
-                                   : shmfi_csv_types(field->text, field->size);
+        return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8",
+                              good + 1);
+    column->types &=
+        field->quoted ? SHMFI_CSV_BIT(SHMFI_CSV_TEXT) : shmfi_csv_types(field->text, field->size);
     return true;
 }
 
@@ -249,7 +253,8 @@ int shmfi_csv_part_parse(struct shmfi_csv_part *part, const struct shmfi_csv_pla
     while (shmfi_csv_next_row(&reader, plan->n_columns) && !(part->misfit && plan->guessed)) {
         if (part->rows == range->rows) {
             /* Quotes were counted wrongly before: there is a stray one, which was found there. */
-            shmfi_csv_fail(&reader, SHMF_E_CORRUPT, "a row within quotes that do not begin a field");
+            shmfi_csv_fail(&reader, SHMF_E_CORRUPT,
+                           "a row within quotes that do not begin a field");
             break;
         }
         if (!row(part, &reader))

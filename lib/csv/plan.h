@@ -1,5 +1,5 @@
-/* How a text of comma-separated values is to be parsed: what the application finds out, and each task
- * is given. */
+/* How a text of comma-separated values is to be parsed: what the application finds out, and each
+ * task is given. */
 #ifndef SHMFI_CSV_PLAN_H
 #define SHMFI_CSV_PLAN_H
 
@@ -16,11 +16,11 @@ struct shmfi_csv_target {
 };
 
 /* One piece of plain memory, in a segment that all tasks share; behind it the targets, then of each
- * column its label and its zone (ended by NUL), then the texts that mean null, each with its length in
- * a byte before it. */
+ * column its label and its zone (ended by NUL), then the texts that mean null, each with its length
+ * in a byte before it. */
 struct shmfi_csv_plan {
     int64_t n_columns;
-    int64_t labels;      /* column that becomes the row labels, or -1 */
+    int64_t labels; /* column that becomes the row labels, or -1 */
     uint32_t n_nulls;
     char delimiter;
     uint8_t crlf;        /* lines end with CR LF */
@@ -81,19 +81,19 @@ struct shmfi_csv_field {
     const char *text;
     size_t size;
     bool quoted;
-    bool twice;  /* quotes within it are written twice */
-    bool last;   /* of its row */
+    bool twice; /* quotes within it are written twice */
+    bool last;  /* of its row */
 };
 
 struct shmfi_csv_reader {
-    const char *at, *end;     /* a line end precedes `end` */
-    const char *row;          /* where the row begins; NULL before the first */
-    int64_t line;             /* of the row */
-    int64_t lines_in_row;     /* line ends within quotes so far */
-    int64_t column;           /* of the field that is next */
+    const char *at, *end; /* a line end precedes `end` */
+    const char *row;      /* where the row begins; NULL before the first */
+    int64_t line;         /* of the row */
+    int64_t lines_in_row; /* line ends within quotes so far */
+    int64_t column;       /* of the field that is next */
     char delimiter;
     bool crlf;
-    uint8_t stops[256];       /* bytes at which a field that is not quoted may end */
+    uint8_t stops[256]; /* bytes at which a field that is not quoted may end */
     struct shmfi_csv_failure *failure;
 };
 
@@ -101,7 +101,8 @@ void shmfi_csv_reader_begin(struct shmfi_csv_reader *reader, const char *text, i
                             int64_t line, char delimiter, bool crlf,
                             struct shmfi_csv_failure *failure);
 
-/* Goes to the next row that is not an empty line (with one column it is a row); false at the end. */
+/* Goes to the next row that is not an empty line (with one column it is a row); false at the
+ * end. */
 bool shmfi_csv_next_row(struct shmfi_csv_reader *reader, int64_t n_columns);
 
 /* The next field of the row; false: there is a failure. */
@@ -121,9 +122,9 @@ struct shmfi_csv_column {
     uint8_t *values;   /* fixed width; of text: the offsets, int64 */
     uint8_t *validity; /* bits; all set beforehand */
     int64_t nulls;
-    char *bytes;       /* of text */
+    char *bytes; /* of text */
     int64_t size, room;
-    unsigned types;    /* that all fields can be, when inferring, and where one did not fit */
+    unsigned types; /* that all fields can be, when inferring, and where one did not fit */
 };
 
 struct shmfi_csv_part {
@@ -142,8 +143,8 @@ void shmfi_csv_part_free(struct shmfi_csv_part *part);
 
 /* ---- frame.c: columns as a frame ---------------------------------------------------------- */
 
-/* The frame of a part, not finished, made by `task` or, NULL, in the application. NULL: `*err`, or the
- * task's own error. */
+/* The frame of a part, not finished, made by `task` or, NULL, in the application. NULL: `*err`, or
+ * the task's own error. */
 struct shmf_frame *shmfi_csv_part_frame(const struct shmfi_csv_part *part, struct shmf_task *task,
                                         struct shmf_error *err);
 

@@ -11,8 +11,8 @@ struct piece {
 
 static void count(const char *text, const struct piece *piece, struct shmfi_csv_counts *counts)
 {
-    shmfi_csv_count(text + piece->begin, piece->end - piece->begin, piece->begin, piece->one_column != 0,
-                    counts);
+    shmfi_csv_count(text + piece->begin, piece->end - piece->begin, piece->begin,
+                    piece->one_column != 0, counts);
 }
 
 static int count_task(struct shmf_task *task, void *context)
@@ -30,12 +30,12 @@ static int count_all(struct shmfi_csv_reading *reading, const struct piece *piec
                      struct shmfi_csv_counts *counts)
 {
     struct shmf_handle handle = shmf_array_handle(reading->source.array);
-    const struct shmf_tasks tasks = {.count = n, .args = pieces, .arg_size = sizeof *pieces,
-                                     .handles = &handle, .n_handles = 1};
+    const struct shmf_tasks tasks = {
+        .count = n, .args = pieces, .arg_size = sizeof *pieces, .handles = &handle, .n_handles = 1};
     if (reading->options.pool)
         return shmf_pool_map(reading->options.pool, count_task, &tasks,
-                             &(struct shmf_map_options){.attempts = 3}, counts, sizeof *counts, NULL,
-                             reading->err);
+                             &(struct shmf_map_options){.attempts = 3}, counts, sizeof *counts,
+                             NULL, reading->err);
     for (int64_t i = 0; i < n; i++)
         count(reading->source.text, &pieces[i], &counts[i]);
     return SHMF_OK;
@@ -56,10 +56,12 @@ static void cut(struct shmfi_csv_reading *reading, const struct piece *pieces,
             /* The line end that ends the range is in this piece, unless it ended an empty line. */
             const int64_t begin = pieces[i].begin + c->first[inside];
             struct shmfi_csv_counts head;
-            shmfi_csv_count(reading->source.text + begin - 1, 1, begin - 1, pieces[i].one_column != 0, &head);
+            shmfi_csv_count(reading->source.text + begin - 1, 1, begin - 1,
+                            pieces[i].one_column != 0, &head);
             range->end = begin;
             range->rows = rows + head.rows[0] - range->first;
-            range[1] = (struct shmfi_csv_range){.begin = begin, .line = line + c->lines_before[inside],
+            range[1] = (struct shmfi_csv_range){.begin = begin,
+                                                .line = line + c->lines_before[inside],
                                                 .first = rows + head.rows[0]};
             range++;
         }
@@ -68,7 +70,8 @@ static void cut(struct shmfi_csv_reading *reading, const struct piece *pieces,
         inside ^= (int)(c->quotes & 1);
     }
     range->end = reading->source.size;
-    range->rows = rows - range->first + 1; /* one that ends within quotes: an error for who parses it */
+    range->rows =
+        rows - range->first + 1; /* one that ends within quotes: an error for who parses it */
     reading->n_ranges = range + 1 - reading->ranges;
 }
 
@@ -84,7 +87,8 @@ int shmfi_csv_find_ranges(struct shmfi_csv_reading *reading)
                  : shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     for (int64_t i = 0; !rc && i < n; i++) {
         int64_t begin = reading->data + i * step, left = reading->source.size - begin;
-        pieces[i] = (struct piece){begin, begin + (left < step ? left : step), reading->n_columns == 1};
+        pieces[i] =
+            (struct piece){begin, begin + (left < step ? left : step), reading->n_columns == 1};
     }
     if (!rc)
         rc = count_all(reading, pieces, n, counts);

@@ -11,8 +11,8 @@ struct shmfi_csv_reading {
 
     /* header.c */
     int64_t n_columns;
-    char **labels;        /* n_columns, each its own */
-    int64_t data;         /* where the first row of values begins */
+    char **labels; /* n_columns, each its own */
+    int64_t data;  /* where the first row of values begins */
     int64_t data_line;
 
     /* ranges.c */
@@ -20,8 +20,8 @@ struct shmfi_csv_reading {
     int64_t n_ranges;
 
     /* types.c: what columns are, as far as it is known */
-    unsigned *types;      /* n_columns; inferred */
-    bool learnt;          /* from all of the text */
+    unsigned *types; /* n_columns; inferred */
+    bool learnt;     /* from all of the text */
     struct shmf_array *plan_array;
     struct shmfi_csv_plan *plan;
 };
@@ -38,8 +38,8 @@ int shmfi_csv_make_plan(struct shmfi_csv_reading *reading, bool infer);
 /* A first guess at the types, from some rows here and there. */
 int shmfi_csv_guess(struct shmfi_csv_reading *reading);
 
-/* Parses all ranges and puts them together. 1: types were wrong, and are known now; 0 with `*frame`;
- * or a negative status. */
+/* Parses all ranges and puts them together. 1: types were wrong, and are known now; 0 with
+ * `*frame`; or a negative status. */
 int shmfi_csv_run(struct shmfi_csv_reading *reading, struct shmf_frame **frame);
 
 #endif

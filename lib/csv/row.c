@@ -10,12 +10,14 @@ bool shmfi_csv_fail(struct shmfi_csv_reader *reader, int code, const char *forma
     struct shmfi_csv_failure *failure = reader->failure;
     va_list arguments;
     failure->code = code;
-    int used = snprintf(failure->message, sizeof failure->message, "line %lld, column %lld: ",
-                        (long long)(reader->line + reader->lines_in_row),
-                        (long long)(reader->column > 0 ? reader->column : 1));
+    int used =
+        snprintf(failure->message, sizeof failure->message,
+                 "line %lld, column %lld: ", (long long)(reader->line + reader->lines_in_row),
+                 (long long)(reader->column > 0 ? reader->column : 1));
     va_start(arguments, format);
     if (used >= 0 && (size_t)used < sizeof failure->message)
-        vsnprintf(failure->message + used, sizeof failure->message - (size_t)used, format, arguments);
+        vsnprintf(failure->message + used, sizeof failure->message - (size_t)used, format,
+                  arguments);
     va_end(arguments);
     return false;
 }
@@ -24,8 +26,12 @@ void shmfi_csv_reader_begin(struct shmfi_csv_reader *reader, const char *text, i
                             int64_t line, char delimiter, bool crlf,
                             struct shmfi_csv_failure *failure)
 {
-    *reader = (struct shmfi_csv_reader){.at = text, .end = text + size, .line = line,
-                                        .delimiter = delimiter, .crlf = crlf, .failure = failure};
+    *reader = (struct shmfi_csv_reader){.at = text,
+                                        .end = text + size,
+                                        .line = line,
+                                        .delimiter = delimiter,
+                                        .crlf = crlf,
+                                        .failure = failure};
     const char stops[] = {delimiter, '\n', '\r', '"'};
     for (size_t i = 0; i < sizeof stops; i++)
         reader->stops[(unsigned char)stops[i]] = 1;
@@ -37,7 +43,9 @@ bool shmfi_csv_next_row(struct shmfi_csv_reader *reader, int64_t n_columns)
     if (reader->row)
         reader->line += reader->lines_in_row + 1;
     while (n_columns > 1 && reader->at < reader->end) {
-        size_t empty = *reader->at == '\n' ? 1 : reader->at[0] == '\r' && reader->at[1] == '\n' ? 2 : 0;
+        size_t empty = *reader->at == '\n'                              ? 1
+                       : reader->at[0] == '\r' && reader->at[1] == '\n' ? 2
+                                                                        : 0;
         if (empty == 0)
             break;
         reader->at += empty;
@@ -58,13 +66,15 @@ static bool finish(struct shmfi_csv_reader *reader, struct shmfi_csv_field *fiel
         return true;
     }
     if (*at == '"')
-        return shmfi_csv_fail(reader, SHMF_E_CORRUPT, "a quote within a field that does not begin with one");
+        return shmfi_csv_fail(reader, SHMF_E_CORRUPT,
+                              "a quote within a field that does not begin with one");
     if (*at == '\r' && at[1] != '\n')
         return shmfi_csv_fail(reader, SHMF_E_CORRUPT, "a carriage return that ends no line");
     if (*at != '\r' && *at != '\n')
         return shmfi_csv_fail(reader, SHMF_E_CORRUPT, "text behind the closing quote");
     if ((*at == '\r') != reader->crlf)
-        return shmfi_csv_fail(reader, SHMF_E_CORRUPT, "the line ends with %s, the first line with %s",
+        return shmfi_csv_fail(reader, SHMF_E_CORRUPT,
+                              "the line ends with %s, the first line with %s",
                               *at == '\r' ? "CR LF" : "LF", reader->crlf ? "CR LF" : "LF");
     reader->at += *at == '\r' ? 2 : 1;
     field->last = true;
@@ -77,7 +87,8 @@ static bool quoted(struct shmfi_csv_reader *reader, struct shmfi_csv_field *fiel
     for (;;) {
         const char *quote = at < reader->end ? memchr(at, '"', (size_t)(reader->end - at)) : NULL;
         if (!quote)
-            return shmfi_csv_fail(reader, SHMF_E_CORRUPT, "the text ends within quotes that begin here");
+            return shmfi_csv_fail(reader, SHMF_E_CORRUPT,
+                                  "the text ends within quotes that begin here");
         if (quote + 1 < reader->end && quote[1] == '"') {
             field->twice = true;
             at = quote + 2;
@@ -92,9 +103,9 @@ static bool quoted(struct shmfi_csv_reader *reader, struct shmfi_csv_field *fiel
     for (const char *c = memchr(from, '\n', field->size); c;
          c = memchr(c + 1, '\n', field->size - (size_t)(c + 1 - from)))
         reader->lines_in_row++;
-    return reader->at < reader->end
-               ? finish(reader, field)
-               : shmfi_csv_fail(reader, SHMF_E_CORRUPT, "the text ends within quotes that begin here");
+    return reader->at < reader->end ? finish(reader, field)
+                                    : shmfi_csv_fail(reader, SHMF_E_CORRUPT,
+                                                     "the text ends within quotes that begin here");
 }
 
 bool shmfi_csv_next_field(struct shmfi_csv_reader *reader, struct shmfi_csv_field *field)

@@ -27,7 +27,8 @@ static int parse_task(struct shmf_task *task, void *context)
     (void)context;
     if (!text || !plan)
         return SHMF_E_TASK;
-    int rc = shmfi_csv_part_parse(&part, shmf_array_data(plan), shmf_array_data(text), shmf_task_arg(task));
+    int rc = shmfi_csv_part_parse(&part, shmf_array_data(plan), shmf_array_data(text),
+                                  shmf_task_arg(task));
     if (rc) {
         shmf_task_fail(task, rc, "%s", part.failure.message);
     } else if (part.misfit || part.plan->infer) {
@@ -74,7 +75,8 @@ static int parse_here(struct shmfi_csv_reading *reading, int64_t i, struct shmf_
 
 /* ---- all at once -------------------------------------------------------------------------- */
 
-static int take(struct shmfi_csv_reading *reading, struct shmf_result *result, struct shmf_frame **frame)
+static int take(struct shmfi_csv_reading *reading, struct shmf_result *result,
+                struct shmf_frame **frame)
 {
     const struct shmf_failure *failure = shmf_result_failure(result);
     size_t size;
@@ -96,8 +98,11 @@ static int parse_in_pool(struct shmfi_csv_reading *reading, struct shmf_frame **
 {
     struct shmf_handle handles[] = {shmf_array_handle(reading->source.array),
                                     shmf_array_handle(reading->plan_array)};
-    const struct shmf_tasks tasks = {.count = reading->n_ranges, .args = reading->ranges,
-                                     .arg_size = sizeof *reading->ranges, .handles = handles, .n_handles = 2};
+    const struct shmf_tasks tasks = {.count = reading->n_ranges,
+                                     .args = reading->ranges,
+                                     .arg_size = sizeof *reading->ranges,
+                                     .handles = handles,
+                                     .n_handles = 2};
     struct shmf_result *result;
     const struct shmf_imap_options options = {.attempts = 3, .progress = reading->options.progress};
     struct shmf_iter *iter =
@@ -140,7 +145,8 @@ int shmfi_csv_run(struct shmfi_csv_reading *reading, struct shmf_frame **frame)
     if (rc == 0) {
         bool own = reading->n_ranges == 1 && !reading->options.pool;
         *frame = own ? frames[0]
-                     : shmf_frame_concat((const struct shmf_frame *const *)frames, reading->n_ranges, reading->err);
+                     : shmf_frame_concat((const struct shmf_frame *const *)frames,
+                                         reading->n_ranges, reading->err);
         if (own)
             frames[0] = NULL;
         if (!*frame)

@@ -95,7 +95,8 @@ static int read_all(struct shmfi_csv_source *source, int fd, int64_t size, const
         if (got < 0)
             return system_error(err, path);
         if (got == 0)
-            return shmfi_csv_error(err, SHMF_E_CORRUPT, "%s: it became shorter while it was read", path);
+            return shmfi_csv_error(err, SHMF_E_CORRUPT, "%s: it became shorter while it was read",
+                                   path);
         source->size += got;
     }
     return SHMF_OK;

@@ -3,7 +3,8 @@
 
 static bool two(const char *text, int64_t *value)
 {
-    unsigned tens = (unsigned char)text[0] - (unsigned)'0', ones = (unsigned char)text[1] - (unsigned)'0';
+    unsigned tens = (unsigned char)text[0] - (unsigned)'0',
+             ones = (unsigned char)text[1] - (unsigned)'0';
     *value = (int64_t)(tens * 10 + ones);
     return tens <= 9 && ones <= 9;
 }
@@ -29,7 +30,8 @@ bool shmfi_csv_date(const char *text, size_t size, int64_t *days)
     int64_t century, years, month, day;
     if (size != 10 || text[4] != '-' || text[7] != '-')
         return false;
-    if (!two(text, &century) || !two(text + 2, &years) || !two(text + 5, &month) || !two(text + 8, &day))
+    if (!two(text, &century) || !two(text + 2, &years) || !two(text + 5, &month) ||
+        !two(text + 8, &day))
         return false;
     if (month < 1 || month > 12 || day < 1)
         return false;
@@ -49,8 +51,9 @@ static bool zone(const char *text, size_t size, struct shmfi_csv_time *time)
         return true;
     if ((text[0] != '+' && text[0] != '-') || size < 3 || !two(text + 1, &hours))
         return false;
-    if (size == 6 ? text[3] != ':' || !two(text + 4, &minutes)
-                  : size == 5 ? !two(text + 3, &minutes) : size != 3)
+    if (size == 6   ? text[3] != ':' || !two(text + 4, &minutes)
+        : size == 5 ? !two(text + 3, &minutes)
+                    : size != 3)
         return false;
     if (hours > 23 || minutes > 59)
         return false;
@@ -102,8 +105,8 @@ bool shmfi_csv_time(const char *text, size_t size, struct shmfi_csv_time *time)
 
 bool shmfi_csv_timestamp(const struct shmfi_csv_time *time, int digits, int64_t *value)
 {
-    static const int64_t scale[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
-                                    1000000000};
+    static const int64_t scale[] = {1,      10,      100,      1000,      10000,
+                                    100000, 1000000, 10000000, 100000000, 1000000000};
     int64_t below = scale[9 - digits];
     int64_t seconds = time->days * 86400 + time->seconds;
     return time->fraction % below == 0 && !__builtin_mul_overflow(seconds, scale[digits], value) &&

@@ -31,7 +31,8 @@ unsigned shmfi_csv_types(const char *text, size_t size)
         types |= BIT(SHMFI_CSV_INT64);
         if (integer >= -exact && integer <= exact && !(integer == 0 && text[0] == '-'))
             types |= BIT(SHMFI_CSV_FLOAT64);
-        return integer == 0 && text[0] == '-' ? BIT(SHMFI_CSV_TEXT) | BIT(SHMFI_CSV_FLOAT64) : types;
+        return integer == 0 && text[0] == '-' ? BIT(SHMFI_CSV_TEXT) | BIT(SHMFI_CSV_FLOAT64)
+                                              : types;
     }
     /* Digits alone that are no int64 would lose some as a floating number. */
     bool marked = memchr(text, '.', size) || memchr(text, 'e', size) || memchr(text, 'E', size) ||
@@ -48,8 +49,14 @@ unsigned shmfi_csv_types(const char *text, size_t size)
 /* Bytes of the character at `at`, or 0. */
 static size_t character(const unsigned char *at, size_t left)
 {
-    static const unsigned char least[] = {0, 0, 0x80, 0xa0, 0x90}; /* of the second byte, after e0, f0 */
-    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+    static const unsigned char least[] = {0, 0, 0x80, 0xa0,
+                                          0x90}; /* of the second byte, after e0, f0 */
+    size_t size = at[0] < 0x80   ? 1
+                  : at[0] < 0xc2 ? 0
+                  : at[0] < 0xe0 ? 2
+                  : at[0] < 0xf0 ? 3
+                  : at[0] < 0xf5 ? 4
+                                 : 0;
     if (size > left || size < 2)
         return size > left ? 0 : size;
     for (size_t i = 1; i < size; i++)

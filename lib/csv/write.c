@@ -18,8 +18,9 @@ struct writer {
 static int put_text(struct writer *w, struct shmf_text text)
 {
     const char stops[] = {w->options.delimiter, '"', '\n', '\r'};
-    bool quote = text.size == 0 || (w->options.null && strlen(w->options.null) == (size_t)text.size &&
-                                    memcmp(w->options.null, text.data, (size_t)text.size) == 0);
+    bool quote =
+        text.size == 0 || (w->options.null && strlen(w->options.null) == (size_t)text.size &&
+                           memcmp(w->options.null, text.data, (size_t)text.size) == 0);
     for (size_t i = 0; i < sizeof stops && !quote; i++)
         quote = memchr(text.data, stops[i], (size_t)text.size) != NULL;
     if (!quote) {
@@ -75,8 +76,8 @@ static int put_other(struct writer *w, int64_t row, int64_t column)
         size = shmf_frame_cell_text(w->frame, row, column, w->text, w->room);
     }
     if (size < 0)
-        return shmfi_csv_error(w->err, (int)size, "row %lld, column %lld: it has no text", (long long)row,
-                               (long long)column);
+        return shmfi_csv_error(w->err, (int)size, "row %lld, column %lld: it has no text",
+                               (long long)row, (long long)column);
     return put_text(w, (struct shmf_text){w->text, size});
 }
 
@@ -134,7 +135,8 @@ static int put_header(struct writer *w, int64_t columns)
     if (w->options.no_header)
         return SHMF_OK;
     if (w->options.row_labels)
-        put_text(w, (struct shmf_text){w->options.row_labels, (int64_t)strlen(w->options.row_labels)});
+        put_text(w,
+                 (struct shmf_text){w->options.row_labels, (int64_t)strlen(w->options.row_labels)});
     for (int64_t c = 0; c < columns; c++) {
         if (c > 0 || w->options.row_labels)
             putc_unlocked(w->options.delimiter, w->out);
@@ -176,8 +178,8 @@ static int check(const struct writer *w, struct shmf_error *err)
     return SHMF_OK;
 }
 
-int shmf_csv_write(const struct shmf_frame *frame, FILE *out, const struct shmf_csv_write_options *options,
-                   struct shmf_error *err)
+int shmf_csv_write(const struct shmf_frame *frame, FILE *out,
+                   const struct shmf_csv_write_options *options, struct shmf_error *err)
 {
     struct writer w = {.frame = frame, .out = out, .err = err};
     if (options)

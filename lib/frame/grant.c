@@ -58,16 +58,15 @@ struct shmf_handle shmf_frame_grant(struct shmf_frame *frame, int64_t begin, int
                                     struct shmf_error *err)
 {
     struct shmf_handle none = {0};
-    int rc = frame ? check_rows(frame, begin, end, err)
-                   : shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
+    int rc =
+        frame ? check_rows(frame, begin, end, err) : shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
     if (rc)
         return none;
     if (!frame->building || frame->is_view || !frame->segment ||
         !shmfi_segment_is_grantable(frame->segment)) {
         shmfi_error(err, SHMF_E_ACCESS, "frame: %s",
-                    frame->building
-                        ? "not made by this process with shmf_frame_new_grantable()"
-                        : "it is finished");
+                    frame->building ? "not made by this process with shmf_frame_new_grantable()"
+                                    : "it is finished");
         return none;
     }
     __atomic_store_n(&frame->nulls_open, true, __ATOMIC_RELAXED);

@@ -66,7 +66,8 @@ int shmf_frame_row(const struct shmf_frame *frame, int64_t row, double *out)
     if (row < 0 || row >= (int64_t)frame->header.n_rows)
         return SHMF_E_RANGE;
     int64_t n = (int64_t)frame->header.n_columns;
-    if (n > 0 && shmfi_frame_is_matrix(frame, &dtype, &stride, &data)) /* else `row` leads nowhere */
+    if (n > 0 &&
+        shmfi_frame_is_matrix(frame, &dtype, &stride, &data)) /* else `row` leads nowhere */
         return gather(dtype, data + (uint64_t)row * shmfi_dtype_info(dtype)->size, stride, n, out);
     for (int64_t c = 0; c < n; c++) {
         int rc = cell(frame, row, c, &out[c]);

@@ -1,10 +1,10 @@
 /* Objects that other processes write in place.
  *
- * Such an object has a region of its own, whose writable descriptor its owner may give away. Whoever
- * gets it maps the region a second time: what is opened read-only stays read-only there, and opening
- * for writing costs no system call. The kernel cannot take a mapping back, so a region that was made
- * for granting never holds anything else, and one that a dead process could write is given up with
- * its object. */
+ * Such an object has a region of its own, whose writable descriptor its owner may give away.
+ * Whoever gets it maps the region a second time: what is opened read-only stays read-only there,
+ * and opening for writing costs no system call. The kernel cannot take a mapping back, so a region
+ * that was made for granting never holds anything else, and one that a dead process could write is
+ * given up with its object. */
 #include "memory/state.h"
 
 #include "base/error.h"
@@ -99,8 +99,8 @@ int shmfi_open_writable_locked(struct shmfi_live *shared, struct shmfi_live **re
     if (!region->write_base)
         return shmfi_error(err, SHMF_E_ACCESS, "region %016llx was not granted to this process",
                            (unsigned long long)region->id);
-    struct shmfi_live *view = shmfi_live_new(segment->region, segment->offset, segment->length,
-                                             segment->generation);
+    struct shmfi_live *view =
+        shmfi_live_new(segment->region, segment->offset, segment->length, segment->generation);
     if (!view)
         return shmfi_error(err, SHMF_E_NOMEM, "bookkeeping of an object for writing");
     view->segment.base = region->write_base + segment->offset;

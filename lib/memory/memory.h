@@ -21,17 +21,17 @@ struct shmfi_region;
 /* One live segment as this process sees it; reference-counted. Fields are read-only to others. */
 struct shmfi_segment {
     struct shmfi_region *region;
-    uint64_t offset;     /* in the region */
-    uint64_t length;     /* bytes, a multiple of the page size */
+    uint64_t offset; /* in the region */
+    uint64_t length; /* bytes, a multiple of the page size */
     uint64_t generation;
-    void *base;          /* first byte in this process */
-    bool writable;       /* by this process, through `base` */
-    bool zeroed;         /* fresh from the kernel: every byte is known to be zero, but for the
-                            generation in its header */
+    void *base;    /* first byte in this process */
+    bool writable; /* by this process, through `base` */
+    bool zeroed;   /* fresh from the kernel: every byte is known to be zero, but for the
+                      generation in its header */
 };
 
 #define SHMFI_OWN_REGION 1u /* the segment gets a region to itself whatever its size */
-#define SHMFI_GRANTABLE 2u  /* that, and one whose writable descriptor other processes may get */
+#define SHMFI_GRANTABLE  2u /* that, and one whose writable descriptor other processes may get */
 
 /* A new writable segment of at least `length` bytes in memory of this process, whose pages are
  * reserved: writing cannot raise SIGBUS. Its first 4096 bytes are zero, then holds old bytes.
@@ -55,8 +55,8 @@ struct shmf_handle shmfi_segment_handle(const struct shmfi_segment *segment, uin
 
 /* Opens what the handle names, honouring handle.access: read-only gives the shared object itself
  * (same base for all openers), copy-on-write a private mapping that pins the segment, private copy
- * a new own segment with the same bytes (generation word: its own), writable the shared object
- * for writing: our own if it is grantable, or one whose writable descriptor we were given (no system
+ * a new own segment with the same bytes (generation word: its own), writable the shared object for
+ * writing: our own if it is grantable, or one whose writable descriptor we were given (no system
  * call; SHMF_E_ACCESS otherwise). SHMF_E_STALE: unknown region, or the segment was released;
  * SHMF_E_INVAL: access. */
 int shmfi_segment_open(const struct shmf_handle *handle, struct shmfi_segment **segment,
@@ -134,8 +134,7 @@ struct shmfi_region *shmfi_region_find(uint64_t id);
  * overlap with segments that are alive, and registers it with one reference, the caller's.
  * SHMF_E_CORRUPT names what is wrong. */
 int shmfi_region_admit(struct shmfi_region *region, uint64_t offset, uint64_t length,
-                       uint64_t generation, struct shmfi_segment **segment,
-                       struct shmf_error *err);
+                       uint64_t generation, struct shmfi_segment **segment, struct shmf_error *err);
 
 /* The owner is gone (or the pool): nothing is reported to the lender any more; the mapping goes
  * with the last segment that is alive in it. The pointer is dead after the call. Waits for a report
@@ -194,8 +193,8 @@ int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t ac
 int shmfi_segment_read(const struct shmfi_segment *segment, uint64_t offset, void *to,
                        uint64_t size, struct shmf_error *err);
 
-/* The descriptor of the sealed file that holds this segment alone, unchanged; borrowed; -1: there is
- * none. */
+/* The descriptor of the sealed file that holds this segment alone, unchanged; borrowed; -1: there
+ * is none. */
 int shmfi_segment_sealed_fd(const struct shmfi_segment *segment);
 
 /* ---- granting ------------------------------------------------------------------------------ */

@@ -164,8 +164,8 @@ bool shmfi_segment_is_trusted(const struct shmfi_segment *segment)
 {
     const struct shmfi_live *live = live_of((struct shmfi_segment *)(uintptr_t)segment);
     shmfi_memory_enter();
-    bool own = segment->region->kind == SHMFI_REGION_OWN && !segment->region->grantable &&
-               !live->origin;
+    bool own =
+        segment->region->kind == SHMFI_REGION_OWN && !segment->region->grantable && !live->origin;
     shmfi_memory_leave(NULL);
     return own;
 }

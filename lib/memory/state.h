@@ -27,52 +27,52 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#define SHMFI_HUGE            (UINT64_C(2) << 20)  /* a huge page; block of big regions */
-#define SHMFI_SMALL_BLOCK     (UINT64_C(64) << 10) /* pages are obtained in such steps elsewhere */
-#define SHMFI_SHARED_FIRST    (UINT64_C(1) << 20)  /* regions that segments share: the first one, */
-#define SHMFI_SHARED_LARGEST  (UINT64_C(64) << 20) /* and where doubling ends */
-#define SHMFI_SINGLE_FROM     (UINT64_C(32) << 20) /* segments of this size have their own region */
-#define SHMFI_HEADER_BYTES    4096                 /* zeroed in a new segment */
+#define SHMFI_HUGE           (UINT64_C(2) << 20)  /* a huge page; block of big regions */
+#define SHMFI_SMALL_BLOCK    (UINT64_C(64) << 10) /* pages are obtained in such steps elsewhere */
+#define SHMFI_SHARED_FIRST   (UINT64_C(1) << 20)  /* regions that segments share: the first one, */
+#define SHMFI_SHARED_LARGEST (UINT64_C(64) << 20) /* and where doubling ends */
+#define SHMFI_SINGLE_FROM    (UINT64_C(32) << 20) /* segments of this size have their own region */
+#define SHMFI_HEADER_BYTES   4096                 /* zeroed in a new segment */
 
 enum shmfi_region_kind {
-    SHMFI_REGION_OWN,     /* this process writes it */
-    SHMFI_REGION_LENT,    /* another's: only segments that were admitted can be opened */
-    SHMFI_REGION_FOREIGN  /* another's: any segment whose generation matches can be opened */
+    SHMFI_REGION_OWN,    /* this process writes it */
+    SHMFI_REGION_LENT,   /* another's: only segments that were admitted can be opened */
+    SHMFI_REGION_FOREIGN /* another's: any segment whose generation matches can be opened */
 };
 
 struct shmfi_region {
-    struct shmfi_node node;         /* in regions, by id */
-    struct shmfi_region *prev;      /* in `list`; when doomed, `next` chains the doomed */
+    struct shmfi_node node;    /* in regions, by id */
+    struct shmfi_region *prev; /* in `list`; when doomed, `next` chains the doomed */
     struct shmfi_region *next;
     struct shmfi_region_list *list; /* own regions only */
     enum shmfi_region_kind kind;
     uint64_t id;
     uint64_t serial;
     uint64_t size;
-    uint8_t *base;    /* NULL: not mapped here (a worker's region in a child of the worker) */
+    uint8_t *base;       /* NULL: not mapped here (a worker's region in a child of the worker) */
     uint8_t *write_base; /* foreign: mapped writable as well, for objects granted; or NULL */
-    int fd;           /* own: writable; others: as it came; -1: none */
-    int read_fd;      /* own: opened read-only when first asked for; -1: not yet */
-    dev_t device;     /* which file it is: descriptors that come later must be of the same */
+    int fd;              /* own: writable; others: as it came; -1: none */
+    int read_fd;         /* own: opened read-only when first asked for; -1: not yet */
+    dev_t device;        /* which file it is: descriptors that come later must be of the same */
     ino_t inode;
-    bool single;      /* holds one segment at a time, or none */
-    bool huge;        /* ask for huge pages */
-    bool placed;      /* the kernel took the NUMA policy that was asked for */
-    bool dontfork;    /* not mapped in children */
-    bool writable;    /* mapped writable, even if no longer own */
-    bool grantable;   /* own, single: workers may be given its writable descriptor; it holds such
-                         objects only */
-    bool retired;     /* destroyed with its last segment */
-    bool dropped;     /* retired and no longer in `regions` */
-    bool attached;    /* a file of its own, of another program; whoever was lent it must be told */
-    size_t live;      /* segments in the table that lie here */
+    bool single;    /* holds one segment at a time, or none */
+    bool huge;      /* ask for huge pages */
+    bool placed;    /* the kernel took the NUMA policy that was asked for */
+    bool dontfork;  /* not mapped in children */
+    bool writable;  /* mapped writable, even if no longer own */
+    bool grantable; /* own, single: workers may be given its writable descriptor; it holds such
+                       objects only */
+    bool retired;   /* destroyed with its last segment */
+    bool dropped;   /* retired and no longer in `regions` */
+    bool attached;  /* a file of its own, of another program; whoever was lent it must be told */
+    size_t live;    /* segments in the table that lie here */
     struct shmfi_lender lender; /* lent: `returned` is NULL once it was retired */
-    size_t reporting; /* calls of the lender that are under way */
+    size_t reporting;           /* calls of the lender that are under way */
     /* own: all bitmaps; lent: `used`; foreign: none */
     size_t n_pages;
     size_t used_pages;
-    size_t longest;   /* no run of free pages is longer; an upper bound that saves searches */
-    uint64_t block;   /* pages are obtained in blocks of this many bytes */
+    size_t longest; /* no run of free pages is longer; an upper bound that saves searches */
+    uint64_t block; /* pages are obtained in blocks of this many bytes */
     size_t n_blocks;
     uint64_t reserved;   /* bytes of the blocks that are populated */
     uint64_t *used;      /* by page: part of a segment that is alive */
@@ -91,34 +91,34 @@ struct shmfi_live {
     struct shmfi_node node;       /* in segments, by region, offset and generation */
     struct shmfi_segment segment; /* what others see */
     size_t refs;
-    struct shmfi_live *origin;    /* of a view: the segment that is pinned; not in the table */
-    bool private_mapping;         /* copy-on-write: the view is a mapping of its own */
+    struct shmfi_live *origin; /* of a view: the segment that is pinned; not in the table */
+    bool private_mapping;      /* copy-on-write: the view is a mapping of its own */
 };
 
 struct shmfi_memory {
     pthread_mutex_t lock;
-    pthread_cond_t reported;      /* some region's `reporting` came down */
-    uint64_t epoch;               /* of the process that used it last; 0: nobody did */
+    pthread_cond_t reported; /* some region's `reporting` came down */
+    uint64_t epoch;          /* of the process that used it last; 0: nobody did */
     struct shmfi_table regions;
     struct shmfi_table segments;
     struct shmfi_region_list shared; /* own, of many segments, oldest first: first fit */
     struct shmfi_region_list busy;   /* own, single, holding a segment */
     struct shmfi_region_list cached; /* own, single, free; released last comes first */
-    uint64_t generations;         /* made so far */
-    uint64_t serials;             /* regions that were ever in `regions` */
-    uint64_t shared_size;         /* of the regions in `shared` */
-    uint64_t reserved;            /* bytes populated in own regions */
-    uint64_t used;                /* of these, in segments that are alive */
-    uint64_t recycled;            /* segments made without obtaining pages */
-    uint64_t fresh;               /* others */
-    uint64_t foreign;             /* regions of other processes that are mapped */
+    uint64_t generations;            /* made so far */
+    uint64_t serials;                /* regions that were ever in `regions` */
+    uint64_t shared_size;            /* of the regions in `shared` */
+    uint64_t reserved;               /* bytes populated in own regions */
+    uint64_t used;                   /* of these, in segments that are alive */
+    uint64_t recycled;               /* segments made without obtaining pages */
+    uint64_t fresh;                  /* others */
+    uint64_t foreign;                /* regions of other processes that are mapped */
     struct shmfi_budget budget;
     void (*drop_hook)(void *context, uint64_t region_id);
     void *drop_context;
     struct shmf_memory_options options;
     bool dontfork;
-    bool no_collapse;             /* the kernel does not know MADV_COLLAPSE, or denies it */
-    bool no_populate;             /* nor MADV_POPULATE_WRITE */
+    bool no_collapse; /* the kernel does not know MADV_COLLAPSE, or denies it */
+    bool no_populate; /* nor MADV_POPULATE_WRITE */
 };
 
 extern struct shmfi_memory shmfi_memory;
@@ -152,7 +152,8 @@ void shmfi_map_advise(void *base, uint64_t size, bool dontfork);
 /* foreign.c: checks the file and maps it read-only; keeps nothing of `fd` but which file it is. */
 int shmfi_region_map_foreign(struct shmfi_region *region, int fd, struct shmf_error *err);
 
-/* open.c: a private writable view of the segment; the caller's reference to it becomes the view's. */
+/* open.c: a private writable view of the segment; the caller's reference to it becomes the
+ * view's. */
 int shmfi_live_map_private(struct shmfi_live *origin, struct shmfi_live **result,
                            struct shmf_error *err);
 

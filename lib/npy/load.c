@@ -54,8 +54,9 @@ static int read_bytes(struct source *source, void *to, int64_t size)
         if (got < 0)
             return shmfi_npy_error_sys(source->err, source->path);
         if (got == 0)
-            return shmfi_npy_error(source->err, SHMF_E_CORRUPT, "%s: byte %lld: the file ends too early",
-                                   source->path, (long long)source->at);
+            return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
+                                   "%s: byte %lld: the file ends too early", source->path,
+                                   (long long)source->at);
         done += got;
         source->at += got;
     }
@@ -70,16 +71,18 @@ static int read_header(struct source *source, struct shmfi_npy_header *header)
     if (rc)
         return rc;
     if (memcmp(start, SHMFI_NPY_MAGIC, SHMFI_NPY_MAGIC_SIZE) != 0)
-        return shmfi_npy_error(source->err, SHMF_E_CORRUPT, "%s: byte 0: it does not begin as .npy files do",
-                               source->path);
+        return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
+                               "%s: byte 0: it does not begin as .npy files do", source->path);
     if (start[6] < 1 || start[6] > 3)
-        return shmfi_npy_error(source->err, SHMF_E_UNSUPPORTED, "%s: byte 6: version %d", source->path, start[6]);
+        return shmfi_npy_error(source->err, SHMF_E_UNSUPPORTED, "%s: byte 6: version %d",
+                               source->path, start[6]);
     if (start[6] > 1 && (rc = read_bytes(source, start + 10, 2)))
         return rc;
     int64_t size = start[8] | start[9] << 8 | (int64_t)start[10] << 16 | (int64_t)start[11] << 24;
     if (size >= SHMFI_NPY_MOST)
-        return shmfi_npy_error(source->err, SHMF_E_CORRUPT, "%s: byte 8: a description of %lld bytes",
-                               source->path, (long long)size);
+        return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
+                               "%s: byte 8: a description of %lld bytes", source->path,
+                               (long long)size);
     struct shmf_error why = {0};
     size_t offset = (size_t)source->at;
     rc = read_bytes(source, text, size);
@@ -89,7 +92,8 @@ static int read_header(struct source *source, struct shmfi_npy_header *header)
 }
 
 /* Bytes of all elements; more than the file has is found out before memory is taken for them. */
-static int measure(const struct source *source, const struct shmfi_npy_header *header, int64_t *size)
+static int measure(const struct source *source, const struct shmfi_npy_header *header,
+                   int64_t *size)
 {
     bool empty = false;
     *size = (int64_t)shmf_dtype_size(header->dtype);
@@ -97,14 +101,15 @@ static int measure(const struct source *source, const struct shmfi_npy_header *h
         empty = empty || header->shape[d] == 0;
     for (int d = 0; d < header->n_dims && !empty; d++) {
         if (__builtin_mul_overflow(*size, header->shape[d], size))
-            return shmfi_npy_error(source->err, SHMF_E_TOOBIG, "%s: a shape beyond 2^63 bytes", source->path);
+            return shmfi_npy_error(source->err, SHMF_E_TOOBIG, "%s: a shape beyond 2^63 bytes",
+                                   source->path);
     }
     *size = empty ? 0 : *size;
     if (*size > source->size - source->at)
-        return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
-                               "%s: byte %lld: the file ends too early, at byte %lld the elements would",
-                               source->path, (long long)source->size,
-                               (long long)((uint64_t)source->at + (uint64_t)*size));
+        return shmfi_npy_error(
+            source->err, SHMF_E_CORRUPT,
+            "%s: byte %lld: the file ends too early, at byte %lld the elements would", source->path,
+            (long long)source->size, (long long)((uint64_t)source->at + (uint64_t)*size));
     return SHMF_OK;
 }
 
@@ -123,7 +128,8 @@ static void swap(unsigned char *data, int64_t size, enum shmf_dtype dtype)
 }
 
 /* The first index moves first: columns become rows on the way from private memory. */
-static struct shmf_array *turned(struct source *source, const struct shmfi_npy_header *header, int64_t size)
+static struct shmf_array *turned(struct source *source, const struct shmfi_npy_header *header,
+                                 int64_t size)
 {
     int64_t strides[SHMF_MAX_DIMS], stride = (int64_t)shmf_dtype_size(header->dtype);
     struct shmf_array *array = NULL;
@@ -137,7 +143,8 @@ static struct shmf_array *turned(struct source *source, const struct shmfi_npy_h
         stride = size ? stride * header->shape[d] : stride;
     }
     if (!read_bytes(source, data, size))
-        array = shmf_array_from_data(header->dtype, header->n_dims, header->shape, strides, data, source->err);
+        array = shmf_array_from_data(header->dtype, header->n_dims, header->shape, strides, data,
+                                     source->err);
     free(data);
     return array;
 }
@@ -148,9 +155,9 @@ static struct shmf_array *read_array(struct source *source)
     int64_t size;
     if (read_header(source, &header) || measure(source, &header, &size))
         return NULL;
-    struct shmf_array *array = header.fortran_order
-                                   ? turned(source, &header, size)
-                                   : shmf_array_new(header.dtype, header.n_dims, header.shape, source->err);
+    struct shmf_array *array = header.fortran_order ? turned(source, &header, size)
+                                                    : shmf_array_new(header.dtype, header.n_dims,
+                                                                     header.shape, source->err);
     if (array && !header.fortran_order && read_bytes(source, shmf_array_data_mut(array), size)) {
         shmf_array_free(array);
         return NULL;
@@ -167,7 +174,8 @@ struct shmf_array *shmf_npy_load(const char *path, struct shmf_error *err)
         shmfi_npy_error(err, SHMF_E_INVAL, "path: NULL");
         return NULL;
     }
-    struct source source = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path, .err = err};
+    struct source source = {
+        .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path, .err = err};
     if (source.fd < 0) {
         shmfi_npy_error_sys(err, path);
         return NULL;

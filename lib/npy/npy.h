@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-/* Magic, two bytes of version; then the size of the description: two bytes, four from version 2 on. */
+/* Magic, two bytes of version; then the size of the description: two bytes, four from version 2
+ * on. */
 #define SHMFI_NPY_MAGIC "\x93NUMPY"
 enum { SHMFI_NPY_MAGIC_SIZE = 6, SHMFI_NPY_MOST = 1 << 16 };
 

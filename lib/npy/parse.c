@@ -14,11 +14,11 @@ struct reader {
 static const struct {
     const char *name;
     enum shmf_dtype dtype;
-} names[] = {
-    {"b1", SHMF_BOOL},    {"i1", SHMF_INT8},    {"i2", SHMF_INT16},     {"i4", SHMF_INT32},
-    {"i8", SHMF_INT64},   {"u1", SHMF_UINT8},   {"u2", SHMF_UINT16},    {"u4", SHMF_UINT32},
-    {"u8", SHMF_UINT64},  {"f2", SHMF_FLOAT16}, {"f4", SHMF_FLOAT32},   {"f8", SHMF_FLOAT64},
-    {"c8", SHMF_COMPLEX64}, {"c16", SHMF_COMPLEX128}};
+} names[] = {{"b1", SHMF_BOOL},      {"i1", SHMF_INT8},       {"i2", SHMF_INT16},
+             {"i4", SHMF_INT32},     {"i8", SHMF_INT64},      {"u1", SHMF_UINT8},
+             {"u2", SHMF_UINT16},    {"u4", SHMF_UINT32},     {"u8", SHMF_UINT64},
+             {"f2", SHMF_FLOAT16},   {"f4", SHMF_FLOAT32},    {"f8", SHMF_FLOAT64},
+             {"c8", SHMF_COMPLEX64}, {"c16", SHMF_COMPLEX128}};
 
 const char *shmfi_npy_name(enum shmf_dtype dtype)
 {
@@ -37,7 +37,8 @@ static int wrong(struct reader *reader, const char *expected)
 
 static void skip_space(struct reader *reader)
 {
-    while (reader->at < reader->size && strchr(" \t\n", reader->text[reader->at]) && reader->text[reader->at])
+    while (reader->at < reader->size && strchr(" \t\n", reader->text[reader->at]) &&
+           reader->text[reader->at])
         reader->at++;
 }
 
@@ -69,7 +70,8 @@ static int read_string(struct reader *reader, char to[32])
     char quote = reader->at < reader->size ? reader->text[reader->at] : 0;
     if (quote != '\'' && quote != '"')
         return wrong(reader, "a text in quotes");
-    for (reader->at++; reader->at < reader->size && reader->text[reader->at] != quote; reader->at++) {
+    for (reader->at++; reader->at < reader->size && reader->text[reader->at] != quote;
+         reader->at++) {
         if (n == 31)
             return wrong(reader, "a shorter text");
         to[n++] = reader->text[reader->at];
@@ -83,7 +85,8 @@ static int read_descr(struct reader *reader, struct shmfi_npy_header *header)
     char text[32];
     skip_space(reader);
     if (reader->at < reader->size && reader->text[reader->at] == '[')
-        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: records are no elements of an array",
+        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED,
+                               "byte %zu: records are no elements of an array",
                                reader->offset + reader->at);
     int rc = read_string(reader, text);
     if (rc)
@@ -94,7 +97,8 @@ static int read_descr(struct reader *reader, struct shmfi_npy_header *header)
     }
     header->swapped = text[0] == '>';
     if (!header->dtype)
-        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: arrays have no elements of type '%s'",
+        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED,
+                               "byte %zu: arrays have no elements of type '%s'",
                                reader->offset + reader->at, text);
     return SHMF_OK;
 }
@@ -104,7 +108,9 @@ static int read_length(struct reader *reader, int64_t *length)
     size_t digits = 0;
     *length = 0;
     skip_space(reader);
-    for (; reader->at < reader->size && reader->text[reader->at] >= '0' && reader->text[reader->at] <= '9'; digits++) {
+    for (; reader->at < reader->size && reader->text[reader->at] >= '0' &&
+           reader->text[reader->at] <= '9';
+         digits++) {
         if (__builtin_mul_overflow(*length, 10, length) ||
             __builtin_add_overflow(*length, reader->text[reader->at++] - '0', length))
             return shmfi_npy_error(reader->err, SHMF_E_TOOBIG, "byte %zu: a length beyond 2^63",
@@ -123,13 +129,15 @@ static int read_shape(struct reader *reader, struct shmfi_npy_header *header)
         if (rc)
             return rc;
         if (header->n_dims == SHMF_MAX_DIMS)
-            return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED, "more than %d dimensions", SHMF_MAX_DIMS);
+            return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED, "more than %d dimensions",
+                                   SHMF_MAX_DIMS);
         header->shape[header->n_dims++] = length;
         if (!take(reader, ',') && (reader->at == reader->size || reader->text[reader->at] != ')'))
             return wrong(reader, "',' or ')'");
     }
     if (header->n_dims == 0)
-        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED, "a scalar: an array has a dimension at least");
+        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED,
+                               "a scalar: an array has a dimension at least");
     return SHMF_OK;
 }
 
@@ -152,7 +160,8 @@ static int read_pair(struct reader *reader, struct shmfi_npy_header *header, uns
     if (bit == 4)
         return read_shape(reader, header);
     header->fortran_order = take_word(reader, "True");
-    return header->fortran_order || take_word(reader, "False") ? SHMF_OK : wrong(reader, "True or False");
+    return header->fortran_order || take_word(reader, "False") ? SHMF_OK
+                                                               : wrong(reader, "True or False");
 }
 
 int shmfi_npy_parse(const char *text, size_t size, size_t offset, struct shmfi_npy_header *header,

@@ -14,7 +14,8 @@ static bool write_header(const struct shmf_array *array, FILE *out)
     const int start = SHMFI_NPY_MAGIC_SIZE + 4;
     enum shmf_dtype dtype = shmf_array_dtype(array);
     size_t n = (size_t)start;
-    n += (size_t)snprintf(header + n, sizeof header - n, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+    n += (size_t)snprintf(header + n, sizeof header - n,
+                          "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
                           shmf_dtype_size(dtype) == 1 ? '|' : '<', shmfi_npy_name(dtype));
     for (int d = 0; d < shmf_array_ndim(array); d++)
         n += (size_t)snprintf(header + n, sizeof header - n, "%lld, ",
@@ -43,7 +44,8 @@ static bool write_from(const struct shmf_array *array, int d, const char *at, FI
 }
 
 /* To a file beside the one that was asked for, which takes its place when it is complete. */
-static int write_beside(const struct shmf_array *array, char *beside, const char *path, struct shmf_error *err)
+static int write_beside(const struct shmf_array *array, char *beside, const char *path,
+                        struct shmf_error *err)
 {
     int fd = mkstemp(beside);
     FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;

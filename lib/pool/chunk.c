@@ -40,8 +40,7 @@ static int run_element(struct shmf_task *element, const struct shmfi_chunk *chun
     element->seed = shmf_task_seed_of(chunk->seed, index);
     element->error.code = SHMF_OK;
     element->size = 0;
-    int rc = ((shmf_task_fn)(uintptr_t)chunk->function)(element,
-                                                        (void *)(uintptr_t)chunk->context);
+    int rc = ((shmf_task_fn)(uintptr_t)chunk->function)(element, (void *)(uintptr_t)chunk->context);
     const uint8_t *from = element->bytes;
     if (element->segment && element->kind == SHMF_KIND_BYTES)
         from = (const uint8_t *)element->segment->base + SHMFI_BYTES_OFFSET;

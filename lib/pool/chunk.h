@@ -18,7 +18,7 @@ struct shmfi_chunk {
 /* The task's result: this, `count` results, and, if any failed, `count` int32 statuses. */
 struct shmfi_chunk_reply {
     int64_t n_failed;
-    int64_t first_failed;       /* number of the element in the whole call */
+    int64_t first_failed; /* number of the element in the whole call */
     char message[SHMF_ERROR_MESSAGE_SIZE / 2];
 };
 
@@ -48,7 +48,8 @@ int shmfi_check_elements(const struct shmf_tasks *tasks, struct shmf_error *err)
 int shmfi_share_elements(const struct shmf_tasks *tasks, struct shmfi_segment **args,
                          struct shmf_handle **handles, size_t *n_handles, struct shmf_error *err);
 
-/* An element as a task, but for its number, seed and argument: the chunk's other handles are its. */
+/* An element as a task, but for its number, seed and argument: the chunk's other handles are
+ * its. */
 struct shmf_task shmfi_element_of(const struct shmf_task *task, uint64_t arg_size);
 
 /* The arguments of all elements; NULL where there are none. The segment is the caller's. */

@@ -9,7 +9,7 @@
 /* The part of a line of /proc/self/maps that matters: "START-END rwxp ...". */
 struct line {
     uint64_t numbers[2];
-    int field; /* 0, 1: the numbers; 2: permissions; 3: the rest */
+    int field;  /* 0, 1: the numbers; 2: permissions; 3: the rest */
     int column; /* in the permissions */
     bool executable;
 };

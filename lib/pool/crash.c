@@ -106,8 +106,8 @@ void shmfi_crash_watch(struct shmfi_crash *line, uint32_t incarnation)
     stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
     sigaltstack(&other, NULL);
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) {
-        struct sigaction now, ours = {.sa_sigaction = note,
-                                      .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+        struct sigaction now,
+            ours = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
         sigfillset(&ours.sa_mask);
         if (!sigaction(fatal[i], NULL, &now) && now.sa_handler == SIG_DFL)
             sigaction(fatal[i], &ours, NULL);

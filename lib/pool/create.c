@@ -216,7 +216,8 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
         shmfi_sys.close(setup.app_pidfd);
     /* Other children of the application have no business with the board. */
     shmfi_sys.madvise(pool->board_memory, pool->board_size, MADV_DONTFORK);
-    if (!rc && !pool->is_early) /* while the supervisor forks: the list takes about as long as a fork */
+    if (!rc &&
+        !pool->is_early) /* while the supervisor forks: the list takes about as long as a fork */
         rc = shmfi_code_take(&pool->code, err);
     return rc ? rc : await_workers(pool, err);
 }

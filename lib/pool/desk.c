@@ -15,7 +15,7 @@ struct lent_region {
     struct shmf_pool *pool;
     uint32_t worker;
     uint64_t orphan; /* its size if its worker is dead, else 0 */
-    uint64_t alive; /* bytes of its segments that were delivered and not given back */
+    uint64_t alive;  /* bytes of its segments that were delivered and not given back */
     struct lent_region *next;
 };
 
@@ -114,7 +114,8 @@ void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void 
 /* The application's word on the board, whichever thread writes it: under the lock. */
 static void publish_caller_bytes(struct shmf_pool *pool)
 {
-    uint64_t caller = pool->alive_bytes > pool->ready_bytes ? pool->alive_bytes - pool->ready_bytes : 0;
+    uint64_t caller =
+        pool->alive_bytes > pool->ready_bytes ? pool->alive_bytes - pool->ready_bytes : 0;
     atomic_store_explicit(&pool->board.header->caller, caller, memory_order_relaxed);
 }
 

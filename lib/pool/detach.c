@@ -18,8 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The intermediate's status tells how the fork went: with this bit, and errno in the others, that it
- * failed. Other statuses are not ours: Valgrind makes one of its own of 0 where it saw errors. */
+/* The intermediate's status tells how the fork went: with this bit, and errno in the others, that
+ * it failed. Other statuses are not ours: Valgrind makes one of its own of 0 where it saw
+ * errors. */
 #define FAILED 0x80
 
 /* clone(CLONE_VM | CLONE_VFORK) on our own stack. It must be inlined into the caller: a function

@@ -23,7 +23,7 @@
 static struct {
     uint64_t epoch; /* of the process that has started early; 0: none has */
     int socket;
-    int pidfd;      /* of the early process, -1: this kernel has none */
+    int pidfd; /* of the early process, -1: this kernel has none */
     pid_t pid;
     struct shmfi_code code; /* that it has */
     uint64_t serial;        /* of the newest region that it has mapped */
@@ -113,7 +113,8 @@ static int await_ready(struct shmf_error *err)
     struct shmfi_control ready;
     uint64_t deadline = shmfi_now() + START_MS * UINT64_C(1000000);
     int rc;
-    while ((rc = shmfi_fdpass_receive(early.socket, &ready, sizeof ready, &early.pidfd, err)) == 0) {
+    while ((rc = shmfi_fdpass_receive(early.socket, &ready, sizeof ready, &early.pidfd, err)) ==
+           0) {
         if (shmfi_now() > deadline)
             return shmfi_error(err, SHMF_E_TIMEOUT, "the early process did not start");
         struct pollfd news = {early.socket, POLLIN, 0};
@@ -135,9 +136,8 @@ static int start_locked(const struct shmf_early_options *options, struct shmf_er
     int rc = shmfi_fdpass_pair(sockets, err);
     if (rc)
         return rc;
-    struct shmfi_early_process given = {.socket = sockets[1],
-                                        .keep_fds = options->keep_fds,
-                                        .n_keep_fds = options->n_keep_fds};
+    struct shmfi_early_process given = {
+        .socket = sockets[1], .keep_fds = options->keep_fds, .n_keep_fds = options->n_keep_fds};
     early.epoch = shmfi_process_epoch();
     early.socket = sockets[0];
     early.pidfd = -1;

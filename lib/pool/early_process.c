@@ -1,7 +1,8 @@
-/* The process of the early moment. It waits, and forks supervisors of what it is: it runs no code of
- * the application's, has one thread, and owns nothing. Like supervisors it outlives nobody: it polls
- * a pidfd of the application, and a change of its socket wakes it even when it is stopped. Its
- * supervisors are orphans at once, as those of other pools are, so it has no children to reap. */
+/* The process of the early moment. It waits, and forks supervisors of what it is: it runs no code
+ * of the application's, has one thread, and owns nothing. Like supervisors it outlives nobody: it
+ * polls a pidfd of the application, and a change of its socket wakes it even when it is stopped.
+ * Its supervisors are orphans at once, as those of other pools are, so it has no children to
+ * reap. */
 #include "pool/early.h"
 
 #include "base/error.h"
@@ -20,7 +21,7 @@
 
 struct process {
     const struct shmfi_early_process *given;
-    struct shmfi_setup app; /* only what tells whether it is dead */
+    struct shmfi_setup app;   /* only what tells whether it is dead */
     int fds[SHMFI_EARLY_FDS]; /* that came for the next pool, -1: none */
 };
 

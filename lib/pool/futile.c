@@ -1,6 +1,6 @@
-/* Tasks wait, but no worker can be made to run them: it cannot be forked, or we have no room for its
- * socket, or something kills each one before it takes a task. The supervisor goes on trying, slower
- * and slower; who waits for a result must not wait for ever. */
+/* Tasks wait, but no worker can be made to run them: it cannot be forked, or we have no room for
+ * its socket, or something kills each one before it takes a task. The supervisor goes on trying,
+ * slower and slower; who waits for a result must not wait for ever. */
 #include "board/board.h"
 #include "pool/pool_internal.h"
 
@@ -53,7 +53,8 @@ void shmfi_pool_note_futile(struct shmf_pool *pool)
         pool->futile_since = shmfi_now();
 }
 
-/* Whoever lives at the end of the messages may be the one that will work; unless so many did not. */
+/* Whoever lives at the end of the messages may be the one that will work; unless so many did
+ * not. */
 void shmfi_pool_give_up(struct shmf_pool *pool)
 {
     if (pool->futile < most(pool) || shmfi_now() - pool->futile_since < FUTILE_NS ||
@@ -63,7 +64,8 @@ void shmfi_pool_give_up(struct shmf_pool *pool)
         pool->futile = 0;
         return;
     }
-    shmfi_pool_break(pool, "no worker could be had for %llu s: %u in a row were not made or were "
+    shmfi_pool_break(pool,
+                     "no worker could be had for %llu s: %u in a row were not made or were "
                      "killed before they took a task (the last that was not made: %s)",
                      (unsigned long long)(FUTILE_NS / 1000000000), pool->futile,
                      pool->spawn_errno ? strerror(pool->spawn_errno) : "none");

@@ -23,8 +23,7 @@ void shmfi_future_fail(struct shmf_future *future, int code, const char *why)
     struct shmf_result *result = shmfi_result_new();
     if (result) {
         result->worker = -1;
-        result->failure =
-            (struct shmf_failure){.code = code, .exit_status = -1, .worker = -1};
+        result->failure = (struct shmf_failure){.code = code, .exit_status = -1, .worker = -1};
         snprintf(result->failure.message, sizeof result->failure.message, "%s", why);
     }
     deliver(&future->sink, result); /* without memory: done, and no result */

@@ -1,5 +1,5 @@
-/* One submitted task. Protected by its pool's lock, but for `done`, which is set last, and `result`,
- * which is its owner's from then on. */
+/* One submitted task. Protected by its pool's lock, but for `done`, which is set last, and
+ * `result`, which is its owner's from then on. */
 #ifndef SHMFI_POOL_FUTURE_INTERNAL_H
 #define SHMFI_POOL_FUTURE_INTERNAL_H
 
@@ -11,11 +11,11 @@ struct shmf_future {
     struct shmfi_sink sink; /* first: deliver() gets a pointer to it */
     struct shmf_pool *pool; /* NULL: the pool was freed */
     uint64_t epoch;
-    struct shmf_future *previous, *next; /* in pool->futures */
+    struct shmf_future *previous, *next;     /* in pool->futures */
     struct shmf_future *waiting, **waits_at; /* the next one in the backlog; what points to us */
     bool in_backlog;
-    struct shmfi_order order;            /* while it is in the backlog: its own copies */
-    struct shmfi_segment **pins;         /* of order.input.handles */
+    struct shmfi_order order;    /* while it is in the backlog: its own copies */
+    struct shmfi_segment **pins; /* of order.input.handles */
     shmf_future_fn done_fn;
     void *user;
     _Atomic bool done;

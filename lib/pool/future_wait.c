@@ -35,7 +35,8 @@ int shmf_future_done(struct shmf_future *future)
 {
     if (check(future, NULL))
         return 0;
-    struct shmf_pool *pool = shmfi_pool_lock_of(&future->pool); /* done_fn may be running elsewhere */
+    struct shmf_pool *pool =
+        shmfi_pool_lock_of(&future->pool); /* done_fn may be running elsewhere */
     if (!pool)
         return 1; /* what is not there now will not come */
     if (!future->done)
@@ -84,7 +85,8 @@ int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_err
     int rc = check(future, err);
     if (rc)
         return rc;
-    struct shmf_pool *pool = shmfi_pool_lock_of(&future->pool); /* done_fn may be running elsewhere */
+    struct shmf_pool *pool =
+        shmfi_pool_lock_of(&future->pool); /* done_fn may be running elsewhere */
     if (!pool)
         return future->done ? SHMF_OK
                             : shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");

@@ -180,8 +180,8 @@ int shmfi_check_handle(const struct shmf_handle *handle, const char *what, size_
                        struct shmf_error *err)
 {
     if (handle->access > SHMF_WRITABLE)
-        return shmfi_error(err, SHMF_E_INVAL, "%s[%zu].access: %u is none of enum shmf_access", what,
-                           position, handle->access);
+        return shmfi_error(err, SHMF_E_INVAL, "%s[%zu].access: %u is none of enum shmf_access",
+                           what, position, handle->access);
     if (handle->begin < 0 || handle->begin > handle->end)
         return shmfi_error(err, SHMF_E_RANGE, "%s[%zu]: rows [%lld, %lld)", what, position,
                            (long long)handle->begin, (long long)handle->end);

@@ -1,9 +1,9 @@
 /* What tasks may write: slices of objects, disjoint among all that are granted at one time.
  *
- * A grant is on the books of this process, whichever pool it is for, from the submission of its task
- * until the task is over; those of one call stay, as done, until the call is over, so that slices
- * of two tasks of it never overlap, whenever they run. Thread safe; the lock of the books is taken
- * below pool.lock, and nothing is called under it. */
+ * A grant is on the books of this process, whichever pool it is for, from the submission of its
+ * task until the task is over; those of one call stay, as done, until the call is over, so that
+ * slices of two tasks of it never overlap, whenever they run. Thread safe; the lock of the books is
+ * taken below pool.lock, and nothing is called under it. */
 #ifndef SHMFI_POOL_GRANTS_H
 #define SHMFI_POOL_GRANTS_H
 
@@ -19,7 +19,7 @@ struct shmf_pool;
 
 /* All that one task may write. */
 struct shmfi_granted {
-    const void *call;     /* NULL: the task is all of it */
+    const void *call;      /* NULL: the task is all of it */
     size_t first_position; /* of handles[0] among the task's handles */
     size_t count;
     struct shmf_handle handles[];

@@ -131,8 +131,7 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
             rc = shmfi_error(&err, SHMF_E_CORRUPT, "record.size: larger than its segment");
         break;
     case SHMFI_RESULT_FAILURE:
-        fill_failure(result, job, pool->members[worker].pid, record->status,
-                     record->data,
+        fill_failure(result, job, pool->members[worker].pid, record->status, record->data,
                      record->size < sizeof record->data ? record->size : sizeof record->data);
         break;
     default:
@@ -148,7 +147,7 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
 enum harvested {
     RECORD_IS_LATER = -2, /* it was written by an incarnation that we have not heard of */
     RECORD_LIES = -1,
-    RECORD_WAITS = 0,     /* its memory cannot be mapped now */
+    RECORD_WAITS = 0, /* its memory cannot be mapped now */
     RECORD_TAKEN = 1
 };
 
@@ -219,8 +218,8 @@ int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err)
     return harvested;
 }
 
-/* LAST HARVEST. A successor may have published behind the dead worker's records already: stop there. What cannot
- * be mapped now never will be: that task counts as lost with its worker. */
+/* LAST HARVEST. A successor may have published behind the dead worker's records already: stop
+ * there. What cannot be mapped now never will be: that task counts as lost with its worker. */
 void shmfi_pool_harvest_last(struct shmf_pool *pool, uint32_t worker)
 {
     struct shmfi_member *member = &pool->members[worker];

@@ -95,7 +95,8 @@ struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn fn,
         options = &defaults;
     if (shmfi_pool_check(pool, err))
         return NULL;
-    if (shmfi_pool_check_function(pool, (uintptr_t)fn, err) || check_tasks(tasks, err) || check_options(pool, options, err))
+    if (shmfi_pool_check_function(pool, (uintptr_t)fn, err) || check_tasks(tasks, err) ||
+        check_options(pool, options, err))
         return NULL;
     if (shmfi_pool_lock(pool, err))
         return NULL;

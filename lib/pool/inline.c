@@ -25,8 +25,8 @@ static void settle(const struct shmf_task *task, struct shmf_result *result)
     result->worker = -1;
     result->nanoseconds = task->nanoseconds;
     if (task->error.code) {
-        result->failure = (struct shmf_failure){.code = task->error.code, .exit_status = -1,
-                                                .worker = -1, .attempts = 1};
+        result->failure = (struct shmf_failure){
+            .code = task->error.code, .exit_status = -1, .worker = -1, .attempts = 1};
         memcpy(result->failure.message, task->error.message, sizeof result->failure.message);
         return;
     }
@@ -37,7 +37,8 @@ static void settle(const struct shmf_task *task, struct shmf_result *result)
         memcpy(result->bytes, task->bytes, task->size);
 }
 
-int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order, struct shmf_error *err)
+int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order,
+                     struct shmf_error *err)
 {
     int rc = shmfi_check_sizes(order, err);
     if (!rc)

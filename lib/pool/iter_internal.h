@@ -13,23 +13,23 @@ struct shmf_iter {
 
     shmf_task_fn function;
     struct shmf_tasks tasks;
-    uint64_t deadline;            /* ns for each task; 0: none */
+    uint64_t deadline; /* ns for each task; 0: none */
     bool unordered;
 
-    struct shmfi_shared *shared;  /* handles of all tasks */
+    struct shmfi_shared *shared; /* handles of all tasks */
 
-    int64_t submitted;            /* tasks that were given an index so far */
-    int64_t taken;                /* results that the caller took */
-    uint32_t window;              /* submitted - taken never exceeds it */
-    bool ended;                   /* there are no more tasks */
-    int producer_error;           /* what `next` or a submission returned, for after the last
-                                     result */
+    int64_t submitted;              /* tasks that were given an index so far */
+    int64_t taken;                  /* results that the caller took */
+    uint32_t window;                /* submitted - taken never exceeds it */
+    bool ended;                     /* there are no more tasks */
+    int producer_error;             /* what `next` or a submission returned, for after the last
+                                       result */
     struct shmf_error producer_why; /* of a submission */
-    bool have_input;              /* `next` yielded `input`, which waits for room */
+    bool have_input;                /* `next` yielded `input`, which waits for room */
     struct shmf_task_input input;
 
-    struct shmf_result **ready;   /* `window` places: ordered by index, or first in, first out */
-    int64_t arrived;              /* results that came in */
+    struct shmf_result **ready; /* `window` places: ordered by index, or first in, first out */
+    int64_t arrived;            /* results that came in */
     struct shmfi_progress progress;
 };
 

@@ -28,8 +28,9 @@ static void take_region(struct shmf_pool *pool, uint32_t worker, const struct sh
 {
     struct shmfi_member *member = &pool->members[worker];
     struct shmfi_region *region;
-    int rc = fd < 0 ? SHMF_E_NOFILES
-                    : shmfi_region_adopt(mail->id, mail->size, fd, &shmfi_desk_lender, &region, NULL);
+    int rc = fd < 0
+                 ? SHMF_E_NOFILES
+                 : shmfi_region_adopt(mail->id, mail->size, fd, &shmfi_desk_lender, &region, NULL);
     if (rc == SHMF_OK) {
         rc = shmfi_ids_add(&member->regions, mail->id);
         if (!rc)

@@ -17,23 +17,23 @@ struct span {
 struct map_call {
     const struct shmf_tasks *tasks;
     size_t result_size;
-    int64_t fixed;       /* chunk as the caller wants it; 0: from durations */
-    int64_t parallel;    /* workers */
-    int64_t next;        /* first element that no chunk has */
-    int64_t handed_out;  /* chunks */
-    double ns_each;      /* measured; 0: not yet */
+    int64_t fixed;      /* chunk as the caller wants it; 0: from durations */
+    int64_t parallel;   /* workers */
+    int64_t next;       /* first element that no chunk has */
+    int64_t handed_out; /* chunks */
+    double ns_each;     /* measured; 0: not yet */
     uint32_t window;
-    struct span *spans;  /* of all chunks so far, by number */
+    struct span *spans; /* of all chunks so far, by number */
     int64_t spans_capacity;
     struct shmfi_chunk chunk;
     struct shmf_handle *handles; /* of every chunk: its arguments, then the tasks' own */
     size_t n_handles;
-    bool grants;                 /* ... some of which it may write, cut for it */
+    bool grants; /* ... some of which it may write, cut for it */
     struct shmf_handle *cut;
 
     uint8_t *results;
     int *statuses;
-    int status;          /* of the first element that failed */
+    int status; /* of the first element that failed */
     int64_t first_failed;
     struct shmf_error *err;
 };

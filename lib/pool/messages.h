@@ -24,9 +24,9 @@ struct shmfi_control {
     uint32_t worker;
     uint64_t incarnation;
     int64_t value;
-    uint64_t ticket;   /* EXITED: the task for whose sake the supervisor ended the worker */
-    int32_t reason;    /* ... SHMF_E_TIMEOUT or SHMF_E_CANCELLED; 0: it died of itself;
-                          SHMF_E_SYS: it could not be forked */
+    uint64_t ticket; /* EXITED: the task for whose sake the supervisor ended the worker */
+    int32_t reason;  /* ... SHMF_E_TIMEOUT or SHMF_E_CANCELLED; 0: it died of itself;
+                        SHMF_E_SYS: it could not be forked */
     uint32_t unused;
     struct shmf_backtrace backtrace; /* EXITED: where it was, count 0: not known */
 };

@@ -31,8 +31,8 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
         return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d, but workers is %d",
                            options->max_workers, options->workers);
     if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
-        return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d",
-                           options->window, SHMF_MAX_WINDOW);
+        return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d", options->window,
+                           SHMF_MAX_WINDOW);
     if (options->affinity != SHMF_AFFINITY_NONE && options->affinity != SHMF_AFFINITY_SPREAD)
         return shmfi_error(err, SHMF_E_INVAL, "options.affinity: %d is none of enum shmf_affinity",
                            options->affinity);

@@ -31,12 +31,12 @@ struct shmfi_member {
     uint64_t tasks;       /* harvested from this incarnation */
     uint32_t dismissed;   /* the incarnation that was told to end; 0: none */
     uint64_t born;        /* incarnations that it has had */
-    struct shmfi_ids sent;    /* application's regions that it was sent */
-    struct shmfi_ids granted; /* application's regions that it can write */
-    struct shmfi_ids regions; /* its regions, adopted here */
-    struct shmfi_ids lost;    /* its regions whose descriptor must be sent again */
-    bool forgetful;           /* some could not be read of, or noted, for want of memory */
-    struct shmfi_return *kept;   /* given back, but its ring was full; the desk's */
+    struct shmfi_ids sent;     /* application's regions that it was sent */
+    struct shmfi_ids granted;  /* application's regions that it can write */
+    struct shmfi_ids regions;  /* its regions, adopted here */
+    struct shmfi_ids lost;     /* its regions whose descriptor must be sent again */
+    bool forgetful;            /* some could not be read of, or noted, for want of memory */
+    struct shmfi_return *kept; /* given back, but its ring was full; the desk's */
     size_t n_kept, kept_capacity;
 };
 
@@ -60,38 +60,38 @@ struct shmfi_job {
     struct shmfi_segment **pins; /* ... its own handles' segments */
     size_t n_pins;
     struct shmfi_granted *granted; /* what it may write, or NULL */
-    struct shmfi_slot *copy;     /* of the task, where it may have to start again */
-    struct shmf_result *result;  /* made beforehand */
-    uint64_t serial;             /* order of submission */
+    struct shmfi_slot *copy;       /* of the task, where it may have to start again */
+    struct shmf_result *result;    /* made beforehand */
+    uint64_t serial;               /* order of submission */
 };
 
 struct shmf_pool {
-    uint64_t epoch;   /* of the process it belongs to */
+    uint64_t epoch; /* of the process it belongs to */
     pthread_mutex_t lock;
     pthread_cond_t harvested; /* somebody parked for all and is back */
-    bool parked;      /* a thread is in poll for everybody */
-    uint32_t away;    /* threads that let go of the lock in the middle of a call */
-    bool freeing;     /* they are called back: the pool goes */
+    bool parked;              /* a thread is in poll for everybody */
+    uint32_t away;            /* threads that let go of the lock in the middle of a call */
+    bool freeing;             /* they are called back: the pool goes */
     _Atomic uint32_t entered; /* threads that are inside a call; the pool goes when there is none */
     bool is_inline;
-    bool is_early;    /* its workers stem from shmf_early_start */
+    bool is_early;       /* its workers stem from shmf_early_start */
     _Atomic bool closed; /* no new work; changed once, read without the lock, as are ... */
     _Atomic int broken;  /* ... 0, or the status that every call reports, set after ... */
     char broken_why[SHMF_ERROR_MESSAGE_SIZE];
 
     _Atomic uint32_t n_workers; /* those with lower numbers may live, or have left records */
-    uint32_t places;      /* workers that are wanted; the board says so too */
-    uint32_t max_workers; /* places on the board */
-    uint32_t cpus;        /* that we may use */
-    uint32_t window;  /* as the caller asked; the board has the next power of two */
+    uint32_t places;            /* workers that are wanted; the board says so too */
+    uint32_t max_workers;       /* places on the board */
+    uint32_t cpus;              /* that we may use */
+    uint32_t window;            /* as the caller asked; the board has the next power of two */
     uint64_t budget;
     struct shmfi_board board;
     void *board_memory;
     size_t board_size;
-    int board_fd;     /* of an early pool, until it is sent; else -1 */
+    int board_fd; /* of an early pool, until it is sent; else -1 */
     int control, eventfd;
     pid_t supervisor;
-    int supervisor_pidfd; /* -1: this kernel has none */
+    int supervisor_pidfd;     /* -1: this kernel has none */
     struct shmfi_code code;   /* that workers have */
     uint64_t regions_at_fork; /* serial: older regions are mapped in every worker */
     struct shmfi_spinner spinner;
@@ -100,8 +100,8 @@ struct shmf_pool {
     struct shmfi_job *jobs;       /* board.geometry.slots */
     uint32_t *free_slots;
     uint32_t n_free;
-    uint32_t spawned;      /* workers that the supervisor reported as forked */
-    int spawn_errno;       /* why the last fork failed, 0: none did */
+    uint32_t spawned; /* workers that the supervisor reported as forked */
+    int spawn_errno;  /* why the last fork failed, 0: none did */
     bool supervisor_gone;
     uint32_t barren; /* workers in a row that died before they took a task */
     uint32_t futile; /* births in a row that failed, or were killed before they took a task ... */
@@ -109,22 +109,23 @@ struct shmf_pool {
     uint64_t serial;
 
     struct shmf_iter *iters;
-    struct shmf_future *futures;             /* all */
+    struct shmf_future *futures;                /* all */
     struct shmf_future *backlog, **backlog_end; /* those that wait for a slot, oldest first */
-    int epoll; /* of shmf_pool_fd, -1: nobody asked */
-    uint64_t quiet_since;   /* ns: when shmf_pool_progress last saw a result, or rescanned */
-    uint64_t blocked_since; /* ns: when it first saw that the caller blocks progress; 0: he does not */
+    int epoll;                                  /* of shmf_pool_fd, -1: nobody asked */
+    uint64_t quiet_since; /* ns: when shmf_pool_progress last saw a result, or rescanned */
+    uint64_t
+        blocked_since; /* ns: when it first saw that the caller blocks progress; 0: he does not */
     struct shmf_pool_stats stats; /* what the application counts of it */
 
     /* the desk's */
     struct shmf_pool *next_open;
-    uint64_t orphaned_bytes;     /* of dead workers' regions that results keep alive */
-    bool orphans_over;           /* some of them are not needed any more */
-    _Atomic bool has_kept;       /* some member has segments in `kept`; read without the lock */
-    _Atomic bool has_dropped;    /* `dropped` is not empty; the same */
+    uint64_t orphaned_bytes;  /* of dead workers' regions that results keep alive */
+    bool orphans_over;        /* some of them are not needed any more */
+    _Atomic bool has_kept;    /* some member has segments in `kept`; read without the lock */
+    _Atomic bool has_dropped; /* `dropped` is not empty; the same */
     struct shmfi_ids dropped; /* the application's regions that workers must be told of */
-    uint64_t alive_bytes; /* delivered by workers and not given back */
-    uint64_t ready_bytes; /* of these, in results that wait in iterators */
+    uint64_t alive_bytes;     /* delivered by workers and not given back */
+    uint64_t ready_bytes;     /* of these, in results that wait in iterators */
 };
 
 /* ---- check.c: may this call go on? -------------------------------------------------------- */
@@ -139,8 +140,8 @@ int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct
 int shmfi_pool_check_code(const struct shmf_pool *pool, const char *what, uintptr_t function,
                           struct shmf_error *err);
 
-/* Every call on a pool holds its lock between these two, and is counted from before it waits for it,
- * so that shmf_pool_free lets it come to its end. SHMF_E_CLOSED, not locked: the pool goes. */
+/* Every call on a pool holds its lock between these two, and is counted from before it waits for
+ * it, so that shmf_pool_free lets it come to its end. SHMF_E_CLOSED, not locked: the pool goes. */
 int shmfi_pool_lock(struct shmf_pool *pool, struct shmf_error *err);
 void shmfi_pool_unlock(struct shmf_pool *pool);
 
@@ -221,7 +222,8 @@ int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err);
 void shmfi_pool_harvest_last(struct shmf_pool *pool, uint32_t worker);
 
 /* Counts the result and hands it over. */
-void shmfi_pool_deliver(struct shmf_pool *pool, struct shmfi_sink *sink, struct shmf_result *result);
+void shmfi_pool_deliver(struct shmf_pool *pool, struct shmfi_sink *sink,
+                        struct shmf_result *result);
 
 /* The job's result is this failure. */
 void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shmf_failure *failure);
@@ -270,8 +272,8 @@ void shmfi_iter_detach(struct shmf_iter *iter);
 void shmfi_desk_open(struct shmf_pool *pool);
 void shmfi_desk_close(struct shmf_pool *pool);
 
-/* The word in which an iterator or a future keeps its pool is read with pool.lock or the desk's held,
- * and written with both: so it can be followed, and the pool entered, while the pool goes. */
+/* The word in which an iterator or a future keeps its pool is read with pool.lock or the desk's
+ * held, and written with both: so it can be followed, and the pool entered, while the pool goes. */
 struct shmf_pool *shmfi_desk_enter(struct shmf_pool **word);
 void shmfi_desk_detach(struct shmf_pool **word);
 

@@ -114,8 +114,8 @@ static void draw(struct shmfi_progress *progress)
     if (isatty(STDERR_FILENO) && room > 0)
         length = cut(line, length, room); /* a wrapped line could not be overwritten */
     char out[sizeof line + 16];
-    int written = snprintf(out, sizeof out, "\r%.*s\033[K%s", length, line,
-                           now->finished ? "\n" : "");
+    int written =
+        snprintf(out, sizeof out, "\r%.*s\033[K%s", length, line, now->finished ? "\n" : "");
     if (written > 0 && shmfi_sys.write(STDERR_FILENO, out, (size_t)written) < 0)
         progress->bar = false; /* nobody reads it */
     progress->drawn = true;

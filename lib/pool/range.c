@@ -17,17 +17,17 @@ struct part {
 struct for_call {
     struct shmfi_sink sink; /* first: deliver() gets a pointer to it */
     struct shmf_pool *pool;
-    struct part part;       /* the rest: parts are cut off in front, for workers, and behind, for
-                               the caller */
-    int64_t end;            /* of the whole range */
+    struct part part; /* the rest: parts are cut off in front, for workers, and behind, for
+                         the caller */
+    int64_t end;      /* of the whole range */
     int64_t grain;
     struct shmfi_shared *shared;
-    bool grants;            /* writable handles: parts are cut in front only, so that they begin at
-                               multiples of the grain */
+    bool grants; /* writable handles: parts are cut in front only, so that they begin at
+                    multiples of the grain */
     shmf_part_failed_fn failed;
     void *failed_user;
     int64_t submitted, arrived;
-    int64_t first_failed;   /* where it begins, if there is a status */
+    int64_t first_failed; /* where it begins, if there is a status */
     struct shmf_error *err;
     int status;
 };
@@ -63,9 +63,9 @@ static void deliver(struct shmfi_sink *sink, struct shmf_result *result)
         call->failed(begin, end_of(call, begin), failure, call->failed_user);
     if (failure && (!call->status || begin < call->first_failed)) {
         call->first_failed = begin;
-        call->status = shmfi_error(call->err, failure->code, "the part from %lld to %lld: %s",
-                                   (long long)begin, (long long)end_of(call, begin),
-                                   failure->message);
+        call->status =
+            shmfi_error(call->err, failure->code, "the part from %lld to %lld: %s",
+                        (long long)begin, (long long)end_of(call, begin), failure->message);
     }
     shmf_result_free(result);
 }

@@ -1,5 +1,5 @@
-/* Map-reduce: chunks of elements are folded in the workers, and what they come to is combined here, in
- * the order of the elements. */
+/* Map-reduce: chunks of elements are folded in the workers, and what they come to is combined here,
+ * in the order of the elements. */
 #include "pool/chunk.h"
 
 #include "base/error.h"
@@ -16,14 +16,14 @@ struct reduce_call {
     const struct shmf_tasks *tasks;
     const struct shmf_reduce_options *options;
     shmf_combine_fn combine;
-    int64_t chunk;       /* elements */
-    int64_t next;        /* first element that no chunk has */
-    uint8_t *order;      /* a struct shmfi_fold_chunk, then the accumulator as it is at first */
+    int64_t chunk;  /* elements */
+    int64_t next;   /* first element that no chunk has */
+    uint8_t *order; /* a struct shmfi_fold_chunk, then the accumulator as it is at first */
     size_t order_size;
-    void *accumulator;   /* the caller's */
+    void *accumulator; /* the caller's */
     size_t size;
-    uint8_t *other;      /* a chunk's, aligned as any object */
-    int status;          /* of the first chunk that failed */
+    uint8_t *other; /* a chunk's, aligned as any object */
+    int status;     /* of the first chunk that failed */
     struct shmf_error *err;
 };
 
@@ -112,8 +112,7 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_reduce_option
     if (shmfi_any_writable(tasks->handles, tasks->n_handles))
         return shmfi_error(err, SHMF_E_INVAL, "tasks.handles: a reduction grants nothing");
     if (!accumulator || !size)
-        return shmfi_error(err, SHMF_E_INVAL, "accumulator, size: %s",
-                           size ? "NULL" : "no bytes");
+        return shmfi_error(err, SHMF_E_INVAL, "accumulator, size: %s", size ? "NULL" : "no bytes");
     if (size > PTRDIFF_MAX / 2)
         return shmfi_error(err, SHMF_E_TOOBIG, "size: %zu", size);
     if (options->chunk < 0)

@@ -7,9 +7,9 @@
 
 #define COLUMN 11
 
-static const char *const titles[] = {"worker",   "pid",   "cpu",      "processes", "tasks",
-                                     "failed",   "busy s", "idle s",  "busy %",    "minor",
-                                     "major",    "recycled", "fresh", "held MiB",  "huge MiB"};
+static const char *const titles[] = {"worker", "pid",      "cpu",    "processes", "tasks",
+                                     "failed", "busy s",   "idle s", "busy %",    "minor",
+                                     "major",  "recycled", "fresh",  "held MiB",  "huge MiB"};
 
 /* `value` divided by `unit`, with one digit behind the point. */
 static void put_tenths(FILE *stream, int width, uint64_t value, uint64_t unit)

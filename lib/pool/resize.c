@@ -5,7 +5,7 @@
 #include "handle/fdpass.h"
 #include "pool/pool_internal.h"
 
-#define TRIM_NS  1000000000u
+#define TRIM_NS     1000000000u
 #define PATIENCE_MS 100
 
 /* ---- trim --------------------------------------------------------------------------------- */

@@ -18,8 +18,8 @@ struct shmf_result {
     struct shmf_failure failure; /* code 0: none */
     uint32_t kind;               /* of `segment`, enum shmf_kind; SHMF_KIND_NONE: inline bytes */
     struct shmfi_segment *segment;
-    uint64_t size;               /* of the bytes */
-    void *object;                /* what lib/task opened in the segment, and how to free it */
+    uint64_t size; /* of the bytes */
+    void *object;  /* what lib/task opened in the segment, and how to free it */
     void (*free_object)(void *object);
     struct shmfi_granted *granted; /* to a task that failed; or NULL */
     struct shmf_result *next;

@@ -1,9 +1,9 @@
 /* From a task to a queued slot. */
+#include "pool/submit.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "handle/fdpass.h"
 #include "pool/iter_internal.h"
-#include "pool/submit.h"
 #include "pool/task_internal.h"
 
 #include <string.h>
@@ -307,6 +307,7 @@ void shmfi_pool_resend_regions(struct shmf_pool *pool)
         for (size_t i = 0; job->busy && i < job->n_pins; i++)
             shmfi_pool_send_region(pool, job->pins[i]->region, true, NULL);
         for (size_t i = 0; job->busy && job->granted && i < job->granted->count; i++)
-            shmfi_pool_send_writable(pool, shmfi_region_find(job->granted->handles[i].region), NULL);
+            shmfi_pool_send_writable(pool, shmfi_region_find(job->granted->handles[i].region),
+                                     NULL);
     }
 }

@@ -17,13 +17,13 @@ struct shmfi_order {
     shmf_task_fn function;
     void *context;
     int64_t index;
-    uint64_t seed;                     /* the task's own */
-    struct shmfi_shared *shared;       /* handles in front of the task's own; NULL: none */
-    uint64_t deadline;                 /* ns; 0: none */
-    const void *call;                  /* whose grants must be disjoint until shmfi_grants_end();
-                                          NULL: until the task is over */
-    int64_t begin, end;                /* the rows that writable handles in `shared` grant it */
-    struct shmfi_granted *granted;     /* taken before the submission; or NULL: with it */
+    uint64_t seed;                 /* the task's own */
+    struct shmfi_shared *shared;   /* handles in front of the task's own; NULL: none */
+    uint64_t deadline;             /* ns; 0: none */
+    const void *call;              /* whose grants must be disjoint until shmfi_grants_end();
+                                      NULL: until the task is over */
+    int64_t begin, end;            /* the rows that writable handles in `shared` grant it */
+    struct shmfi_granted *granted; /* taken before the submission; or NULL: with it */
     struct shmf_task_input input;
 };
 

@@ -21,11 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOON_NS 1000000u
-#define GRACE_NS 20000000u   /* for idle workers, when the pool is freed */
+#define SOON_NS      1000000u
+#define GRACE_NS     20000000u   /* for idle workers, when the pool is freed */
 #define FINALIZER_NS 1000000000u /* more of it, if they have something to finish */
-#define POLL_MS 100         /* where there is no pidfd */
-#define TICK_NS 5000000u    /* how often deadlines are looked at */
+#define POLL_MS      100         /* where there is no pidfd */
+#define TICK_NS      5000000u    /* how often deadlines are looked at */
 
 bool shmfi_app_is_dead(const struct shmfi_setup *setup)
 {
@@ -87,7 +87,8 @@ static int timeout_ms(const struct shmfi_supervisor *self)
         const struct shmfi_child *child = &self->children[w];
         if (shmfi_supervisor_wants(self, w) && child->next < soonest)
             soonest = child->next;
-        bool look_soon = child->exit_unsent || child->pid_unsent || (child->pid && child->cancel != SHMFI_NO_TICKET);
+        bool look_soon = child->exit_unsent || child->pid_unsent ||
+                         (child->pid && child->cancel != SHMFI_NO_TICKET);
         if (look_soon && now + SOON_NS < soonest)
             soonest = now + SOON_NS;
     }
@@ -158,8 +159,8 @@ static void reset_handlers(void)
  * the socket changes: a stopped supervisor wakes up to find that the application is gone. */
 static void settle_signals(struct shmfi_supervisor *self)
 {
-    static const int unwanted[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP, SIGTTIN,
-                                  SIGTTOU, SIGUSR1, SIGUSR2};
+    static const int unwanted[] = {SIGINT,  SIGQUIT, SIGTERM, SIGHUP,  SIGPIPE,
+                                   SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
     sigemptyset(&self->hushed);
     for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++)
         if (signal(unwanted[i], SIG_IGN) == SIG_DFL)
@@ -210,7 +211,8 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
     close_what_is_the_applications(&self); /* its regions' descriptors were needed till now */
     settle_signals(&self);
     int self_pidfd = shmfi_sys.pidfd_open(self.pid, 0);
-    if (self.signals < 0 || !shmfi_supervisor_tell(&self, SHMFI_CONTROL_READY, 0, self.pid, self_pidfd))
+    if (self.signals < 0 ||
+        !shmfi_supervisor_tell(&self, SHMFI_CONTROL_READY, 0, self.pid, self_pidfd))
         shmfi_leave(1);
     if (self_pidfd >= 0)
         shmfi_sys.close(self_pidfd);

@@ -8,19 +8,19 @@
 
 /* What the application prepared before the fork. */
 struct shmfi_setup {
-    int control;      /* the supervisor's end */
-    int app_pidfd;    /* of the application, -1: this kernel has none */
+    int control;   /* the supervisor's end */
+    int app_pidfd; /* of the application, -1: this kernel has none */
     pid_t app_pid;
-    sigset_t mask;    /* the application's signal mask: workers get it back */
+    sigset_t mask; /* the application's signal mask: workers get it back */
     const int *keep_fds;
     size_t n_keep_fds;
     int (*initializer)(int worker, void *context);
     void *initializer_context;
     void (*finalizer)(int worker, void *context);
     uint64_t tasks_per_worker; /* 0: no limit */
-    int threads;      /* cap for OpenMP and BLAS in workers; negative: none */
-    bool backtraces;  /* crashing workers say where they were */
-    bool spread;      /* each worker is bound to a cpu */
+    int threads;               /* cap for OpenMP and BLAS in workers; negative: none */
+    bool backtraces;           /* crashing workers say where they were */
+    bool spread;               /* each worker is bound to a cpu */
 };
 
 #define SHMFI_SUPERVISOR_NAME "shmf-super"

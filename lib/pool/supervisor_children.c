@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 
 #define FIRST_DELAY_NS 1000000u
-#define MANY_KILLS 16 /* in a row, before anything was done: not by chance */
-#define LONG_LIFE_NS 1000000000u /* without work: it could start */
-#define LAST_DELAY_NS 1000000000u
-#define MUTE_NS 500000000u /* so long in a row no message could be sent */
+#define MANY_KILLS     16          /* in a row, before anything was done: not by chance */
+#define LONG_LIFE_NS   1000000000u /* without work: it could start */
+#define LAST_DELAY_NS  1000000000u
+#define MUTE_NS        500000000u /* so long in a row no message could be sent */
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
@@ -51,20 +51,21 @@ bool shmfi_supervisor_tell(struct shmfi_supervisor *self, enum shmfi_control_typ
                                     .reason = child->reason};
     if (type == SHMFI_CONTROL_EXITED)
         message.backtrace = child->backtrace;
-    return is_sent(self, shmfi_fdpass_send(self->setup->control, &message, sizeof message, fd, NULL));
+    return is_sent(self,
+                   shmfi_fdpass_send(self->setup->control, &message, sizeof message, fd, NULL));
 }
 
 static void report_exit(struct shmfi_supervisor *self, uint32_t worker)
 {
     struct shmfi_child *child = &self->children[worker];
-    child->exit_unsent = !shmfi_supervisor_tell(self, SHMFI_CONTROL_EXITED, worker, child->exit_status, -1);
+    child->exit_unsent =
+        !shmfi_supervisor_tell(self, SHMFI_CONTROL_EXITED, worker, child->exit_status, -1);
 }
 
 static void report_pid(struct shmfi_supervisor *self, uint32_t worker)
 {
     struct shmfi_child *child = &self->children[worker];
-    child->pid_unsent =
-        !shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNED, worker, child->pid, -1);
+    child->pid_unsent = !shmfi_supervisor_tell(self, SHMFI_CONTROL_SPAWNED, worker, child->pid, -1);
 }
 
 /* ---- birth -------------------------------------------------------------------------------- */

@@ -5,22 +5,22 @@
 #include "pool/supervisor.h"
 
 struct shmfi_child {
-    pid_t pid;         /* 0: none */
+    pid_t pid; /* 0: none */
     uint32_t incarnation;
-    uint64_t done;     /* records in its ring when it was born */
-    uint64_t born;     /* ns */
-    uint64_t next;     /* not to be forked before that time */
+    uint64_t done; /* records in its ring when it was born */
+    uint64_t born; /* ns */
+    uint64_t next; /* not to be forked before that time */
     uint64_t delay;
-    int barren;        /* times in a row that it died before it had done anything */
-    bool dismissed;    /* told to end */
-    bool pid_unsent;   /* nor could its pid */
-    bool exit_unsent;  /* its death could not be reported yet: the socket is full */
+    int barren;       /* times in a row that it died before it had done anything */
+    bool dismissed;   /* told to end */
+    bool pid_unsent;  /* nor could its pid */
+    bool exit_unsent; /* its death could not be reported yet: the socket is full */
     int exit_status;
     struct shmf_backtrace backtrace; /* of its death */
-    uint64_t struck;   /* the task for whose sake it was ended ... */
-    int reason;        /* ... and why; 0: it was not */
-    uint64_t cancel;   /* a running task to be ended, SHMFI_NO_TICKET: none */
-    int tries;         /* left for that */
+    uint64_t struck;                 /* the task for whose sake it was ended ... */
+    int reason;                      /* ... and why; 0: it was not */
+    uint64_t cancel;                 /* a running task to be ended, SHMFI_NO_TICKET: none */
+    int tries;                       /* left for that */
 };
 
 struct shmfi_supervisor {
@@ -28,13 +28,13 @@ struct shmfi_supervisor {
     const struct shmfi_setup *setup;
     struct shmfi_child *children;
     uint32_t incarnations;
-    int signals;       /* signalfd for SIGCHLD */
-    sigset_t hushed;   /* ignored here, but not in workers: what the application ignores stays so
-                          there, as after exec */
+    int signals;     /* signalfd for SIGCHLD */
+    sigset_t hushed; /* ignored here, but not in workers: what the application ignores stays so
+                        there, as after exec */
     pid_t pid;
-    bool strays;       /* a dead worker may have left processes behind */
+    bool strays; /* a dead worker may have left processes behind */
     bool stopping;
-    bool ending;       /* all are killed; only to be reaped */
+    bool ending; /* all are killed; only to be reaped */
     uint64_t stop_at;
     uint64_t mute_since; /* messages cannot be sent since then; 0: they can */
 };

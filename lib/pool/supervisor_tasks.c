@@ -4,17 +4,17 @@
 
 #include <sys/wait.h>
 
-#define STOP_NS 100000000u  /* a worker that does not stop sits in the kernel: look later */
-#define CANCEL_TRIES 10000 /* at a millisecond each */
+#define STOP_NS      100000000u /* a worker that does not stop sits in the kernel: look later */
+#define CANCEL_TRIES 10000      /* at a millisecond each */
 
 static uint64_t current_of(const struct shmfi_supervisor *self, uint32_t worker)
 {
     return atomic_load_explicit(&self->pool->board.lines[worker].current, memory_order_acquire);
 }
 
-/* STRIKE. Stops the worker, looks whether it still runs that task, and only then kills it: so no innocent
- * successor is hit. A worker clears `current` before it publishes, so one that is stopped with the
- * ticket in it has not published that task. */
+/* STRIKE. Stops the worker, looks whether it still runs that task, and only then kills it: so no
+ * innocent successor is hit. A worker clears `current` before it publishes, so one that is stopped
+ * with the ticket in it has not published that task. */
 static bool strike(struct shmfi_supervisor *self, uint32_t worker, uint64_t ticket, int reason)
 {
     struct shmfi_child *child = &self->children[worker];
@@ -71,8 +71,8 @@ static void enforce_deadline(struct shmfi_supervisor *self, uint32_t worker)
     const struct shmfi_board *board = &self->pool->board;
     uint64_t ticket = current_of(self, worker);
     uint32_t slot = shmfi_ticket_slot(ticket);
-    if (!self->children[worker].pid || self->children[worker].reason ||
-        ticket == SHMFI_NO_TICKET || slot >= board->geometry.slots)
+    if (!self->children[worker].pid || self->children[worker].reason || ticket == SHMFI_NO_TICKET ||
+        slot >= board->geometry.slots)
         return;
     uint64_t deadline = board->slots[slot].deadline;
     uint64_t started = atomic_load_explicit(&board->lines[worker].started, memory_order_relaxed);

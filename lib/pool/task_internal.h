@@ -18,10 +18,10 @@ struct shmf_task {
     size_t arg_size;
     const struct shmf_handle *shared; /* handles that all tasks of the call have ... */
     size_t n_shared;
-    const struct shmf_handle *own;    /* ... and this one's, numbered after them */
+    const struct shmf_handle *own; /* ... and this one's, numbered after them */
     size_t n_own;
-    size_t n_cut;                     /* so many of them, in front, grant the following rows where
-                                         they grant */
+    size_t n_cut; /* so many of them, in front, grant the following rows where
+                     they grant */
     int64_t begin, end;
     int64_t index;
     uint64_t seed;
@@ -30,10 +30,10 @@ struct shmf_task {
 
     /* what came of it */
     uint64_t nanoseconds;
-    struct shmf_error error;         /* code 0: none so far */
-    uint32_t kind;                   /* of the segment; SHMF_KIND_NONE: inline bytes */
-    struct shmfi_segment *segment;   /* a reference that goes to the consumer */
-    uint64_t size;                   /* of the bytes */
+    struct shmf_error error;       /* code 0: none so far */
+    uint32_t kind;                 /* of the segment; SHMF_KIND_NONE: inline bytes */
+    struct shmfi_segment *segment; /* a reference that goes to the consumer */
+    uint64_t size;                 /* of the bytes */
     _Alignas(16) uint8_t bytes[SHMF_INLINE_RESULT];
 
     void *scratch; /* private memory that grows with need and stays from task to task */

@@ -90,8 +90,8 @@ static bool is_lost(const struct shmf_pool *pool, uint32_t slot)
 }
 
 /* The worker that took it runs another task, or sleeps, and has no record that we did not read: its
- * `done` was taken back, by itself or by its predecessor, before we looked. A worker that does as it
- * should clears `current` and stores `done` before it goes on; that stores may arrive in another
+ * `done` was taken back, by itself or by its predecessor, before we looked. A worker that does as
+ * it should clears `current` and stores `done` before it goes on; that stores may arrive in another
  * order is why it is believed the second time only. */
 static bool went_on(struct shmf_pool *pool, uint32_t slot)
 {
@@ -104,7 +104,8 @@ static bool went_on(struct shmf_pool *pool, uint32_t slot)
             continue;
         uint64_t current = atomic_load_explicit(&line->current, memory_order_acquire);
         bool asleep = atomic_load_explicit(&line->asleep, memory_order_acquire);
-        on = (current == SHMFI_NO_TICKET ? asleep : current != shmfi_ticket(slot, job->generation)) &&
+        on = (current == SHMFI_NO_TICKET ? asleep
+                                         : current != shmfi_ticket(slot, job->generation)) &&
              !shmfi_board_pending(&pool->board, w, pool->members[w].got);
     }
     bool again = on && job->suspect;
@@ -209,9 +210,9 @@ static uint64_t oldest_of(const struct shmf_pool *pool, const struct shmfi_sink 
 static uint64_t announce_oldest(struct shmf_pool *pool, const struct shmfi_sink *sink)
 {
     uint64_t oldest = oldest_of(pool, sink);
-    bool waits = oldest == SHMFI_NO_TICKET ||
-                 shmfi_board_is_queued(&pool->board, shmfi_ticket_slot(oldest),
-                                       shmfi_ticket_generation(oldest));
+    bool waits =
+        oldest == SHMFI_NO_TICKET || shmfi_board_is_queued(&pool->board, shmfi_ticket_slot(oldest),
+                                                           shmfi_ticket_generation(oldest));
     if (waits && all_want_memory(pool))
         oldest = oldest_of(pool, NULL);
     atomic_store_explicit(&pool->board.header->oldest, oldest, memory_order_relaxed);

@@ -6,7 +6,8 @@
  *   send the region      the application can map what the record will name
  *   fill the record      beyond `done`: nobody reads it
  *   done (release)       the publication: from here the result is delivered even if we die
- *   ring                 lost if we die: the supervisor's word of our death wakes the application */
+ *   ring                 lost if we die: the supervisor's word of our death wakes the
+ * application */
 #include "pool/worker.h"
 
 #include "base/error.h"
@@ -301,7 +302,7 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     struct shmfi_worker *self = &this_worker;
     shmfi_sys.prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != supervisor)
-        shmfi_leave(0); /* it died before the line above */
+        shmfi_leave(0);            /* it died before the line above */
     memset(self, 0, sizeof *self); /* a worker's own worker inherits its parent's */
     worker_epoch = shmfi_process_epoch();
     name_process(worker);
@@ -315,8 +316,7 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     self->eventfd = pool->eventfd;
     self->supervisor = supervisor;
     self->cpus = pool->cpus;
-    self->pressure_seen =
-        atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
+    self->pressure_seen = atomic_load_explicit(&pool->board.header->pressure, memory_order_relaxed);
     atomic_store_explicit(&self->line->cpu, setup->spread ? shmfi_machine_bind(worker) : -1,
                           memory_order_relaxed);
     shmfi_board_join(&pool->board, &self->me, worker, incarnation);

@@ -13,29 +13,29 @@ struct shmfi_counts {
 struct shmfi_worker {
     struct shmfi_board *board;
     struct shmfi_claimer me;
-    struct shmfi_line *line;      /* ours on the board */
+    struct shmfi_line *line; /* ours on the board */
     const struct shmfi_setup *setup;
     int socket, eventfd;
     pid_t supervisor;
     struct shmfi_spinner spinner;
     struct shmf_task task;
-    uint64_t tasks;               /* done so far */
-    uint32_t unrung;              /* records published since the application was last woken */
-    uint32_t cpus;                /* that the pool may use */
+    uint64_t tasks;  /* done so far */
+    uint32_t unrung; /* records published since the application was last woken */
+    uint32_t cpus;   /* that the pool may use */
 
-    uint64_t uncounted;           /* ns and tasks since the dearer figures were taken */
+    uint64_t uncounted; /* ns and tasks since the dearer figures were taken */
     uint32_t uncounted_tasks;
-    struct shmfi_counts before;   /* what predecessors counted, less what we were born with */
+    struct shmfi_counts before; /* what predecessors counted, less what we were born with */
 
-    pthread_mutex_t memory_lock;  /* tasks may have threads: budget, returned segments */
-    uint64_t task_bytes;          /* granted to the task that runs */
-    uint64_t beyond;              /* granted beyond the budget and not given back yet */
+    pthread_mutex_t memory_lock; /* tasks may have threads: budget, returned segments */
+    uint64_t task_bytes;         /* granted to the task that runs */
+    uint64_t beyond;             /* granted beyond the budget and not given back yet */
 
-    uint64_t mail_seen;           /* value of line.app_mail when the socket was last emptied */
+    uint64_t mail_seen; /* value of line.app_mail when the socket was last emptied */
     uint64_t pressure_seen;
-    struct shmfi_ids sent;        /* our regions whose descriptor the application has */
-    struct shmfi_ids lost;        /* application's regions that could not be mapped here */
-    struct shmfi_ids undropped;   /* our regions whose end it has not been told of */
+    struct shmfi_ids sent;      /* our regions whose descriptor the application has */
+    struct shmfi_ids lost;      /* application's regions that could not be mapped here */
+    struct shmfi_ids undropped; /* our regions whose end it has not been told of */
 };
 
 /* ---- worker_mail.c ------------------------------------------------------------------------ */

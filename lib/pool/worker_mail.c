@@ -46,7 +46,8 @@ int shmfi_worker_send_region(struct shmfi_worker *self, struct shmfi_region *reg
     return rc;
 }
 
-/* The application must not wait for us, nor we for it: what does not fit waits for the next time. */
+/* The application must not wait for us, nor we for it: what does not fit waits for the next
+ * time. */
 static void tell_dropped(struct shmfi_worker *self)
 {
     while (self->undropped.count) {

@@ -11,10 +11,10 @@
 #include "base/sys.h"
 #include "pool/worker.h"
 
-#define PATIENCE_MS         5
-#define WAITS_PER_CALL      20
-#define BYTES_PER_WAIT      (32u << 20)
-#define WAITS_OUTSIDE_TASK  200 /* an initializer has no consumer that could free anything */
+#define PATIENCE_MS        5
+#define WAITS_PER_CALL     20
+#define BYTES_PER_WAIT     (32u << 20)
+#define WAITS_OUTSIDE_TASK 200 /* an initializer has no consumer that could free anything */
 
 static uint64_t held_by_all(const struct shmfi_worker *self)
 {
@@ -140,8 +140,7 @@ static void release(void *context, uint64_t bytes)
     struct shmfi_worker *self = context;
     pthread_mutex_lock(&self->memory_lock);
     uint64_t mine = atomic_load_explicit(&self->line->held, memory_order_relaxed);
-    atomic_store_explicit(&self->line->held, mine > bytes ? mine - bytes : 0,
-                          memory_order_seq_cst);
+    atomic_store_explicit(&self->line->held, mine > bytes ? mine - bytes : 0, memory_order_seq_cst);
     pthread_mutex_unlock(&self->memory_lock);
 }
 
@@ -164,8 +163,7 @@ static uint64_t wanted_by_all(const struct shmfi_worker *self)
 {
     uint64_t sum = 0;
     for (uint32_t w = 0; w < self->board->geometry.workers; w++) {
-        uint64_t wanted =
-            atomic_load_explicit(&self->board->lines[w].wanted, memory_order_relaxed);
+        uint64_t wanted = atomic_load_explicit(&self->board->lines[w].wanted, memory_order_relaxed);
         sum = sum > UINT64_MAX - wanted ? UINT64_MAX : sum + wanted;
     }
     return sum;
@@ -184,8 +182,8 @@ static void pay_back(struct shmfi_worker *self)
     shmf_memory_get_stats(&mine);
     if (!mine.cached_bytes)
         return;
-    uint64_t back = shmf_memory_trim(
-        mine.cached_bytes > self->beyond ? mine.cached_bytes - self->beyond : 0);
+    uint64_t back =
+        shmf_memory_trim(mine.cached_bytes > self->beyond ? mine.cached_bytes - self->beyond : 0);
     self->beyond -= back < self->beyond ? back : self->beyond;
 }
 
@@ -212,8 +210,7 @@ void shmfi_worker_relieve(struct shmfi_worker *self)
         trim(self);
     if (self->beyond)
         pay_back(self);
-    uint64_t pressure =
-        atomic_load_explicit(&self->board->header->pressure, memory_order_relaxed);
+    uint64_t pressure = atomic_load_explicit(&self->board->header->pressure, memory_order_relaxed);
     if (pressure == self->pressure_seen)
         return;
     self->pressure_seen = pressure;

@@ -87,8 +87,9 @@ static int open_file(int fd, bool may_be_open, const struct shmf_attach_options 
     if (*copied)
         return refuse(fd, copy_file(fd, header.total_size, segment, err));
     if (!sealed && !may_be_open)
-        return refuse(fd, shmfi_error(err, SHMF_E_UNSEALED,
-                                      "descriptor: the file lacks seals (SEAL, SHRINK, GROW, WRITE)"));
+        return refuse(fd,
+                      shmfi_error(err, SHMF_E_UNSEALED,
+                                  "descriptor: the file lacks seals (SEAL, SHRINK, GROW, WRITE)"));
     return shmfi_segment_attach(fd, header.total_size, header.generation, options->access, segment,
                                 err);
 }

@@ -83,9 +83,9 @@ static int unlink_name(struct shmf_share *share, struct shmf_error *err)
     if (share->gone || !shmfi_name_leads_to(share->path.text, &share->status))
         return shmfi_error(err, SHMF_E_NOTFOUND, "%s is gone already", share->path.text);
     if (shmfi_sys.unlink(share->path.text))
-        return errno == ENOENT ? shmfi_error(err, SHMF_E_NOTFOUND, "%s is gone already",
-                                             share->path.text)
-                               : shmfi_error_sys(err, errno, "%s", share->path.text);
+        return errno == ENOENT
+                   ? shmfi_error(err, SHMF_E_NOTFOUND, "%s is gone already", share->path.text)
+                   : shmfi_error_sys(err, errno, "%s", share->path.text);
     share->gone = true;
     return SHMF_OK;
 }

@@ -50,14 +50,14 @@ static int make_unborn(struct shmfi_path *unborn, int *fd, struct shmf_error *er
             return rc;
         snprintf(unborn->text, sizeof unborn->text, "%s/%s%016" PRIx64, SHMFI_SHARE_FOLDER,
                  SHMFI_SHARE_UNBORN, number);
-        *fd = shmfi_sys.open(unborn->text, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+        *fd =
+            shmfi_sys.open(unborn->text, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (*fd < 0 && errno == EEXIST)
             continue;
         if (*fd < 0)
             return shmfi_error_sys(err, errno, "a file in %s", SHMFI_SHARE_FOLDER);
         rc = shmfi_lock_take(*fd, shmfi_lock_length_of_owner(), err);
-        if (rc > 0 && !shmfi_sys.fstat(*fd, &status) &&
-            shmfi_name_leads_to(unborn->text, &status))
+        if (rc > 0 && !shmfi_sys.fstat(*fd, &status) && shmfi_name_leads_to(unborn->text, &status))
             return SHMF_OK;
         shmfi_sys.close(*fd);
         if (rc < 0)

@@ -11,8 +11,8 @@ struct shmf_share {
     struct stat status; /* which file it is */
     uint64_t epoch;     /* of the process */
     uint32_t policy;
-    int fd;             /* -1: in a forked child */
-    bool gone;          /* the name, by shmf_share_unlink */
+    int fd;    /* -1: in a forked child */
+    bool gone; /* the name, by shmf_share_unlink */
 };
 
 /* The share owns `fd`, and its name from when it has one. */

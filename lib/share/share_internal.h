@@ -1,14 +1,14 @@
 /* The inside of share/: names as files, their locks, objects as bytes.
  *
- * Who may do what with a name's file. Its publisher holds an exclusive lock (an OFD lock, which ends
- * with the last descriptor of the file that the publisher opened, so at the latest with the
+ * Who may do what with a name's file. Its publisher holds an exclusive lock (an OFD lock, which
+ * ends with the last descriptor of the file that the publisher opened, so at the latest with the
  * process) from before the name appears. A file that has a name, is not persistent, and is not
  * locked is a leftover. Whoever unlinks a name holds the lock of the file to which it leads, and
  * has compared both after locking; so a name can only come to lead to another file after the lock
  * of the old one was held by whoever removed it. Attaching takes no lock.
  *
- * A publisher locks bytes 0 to its pid, so that lock tells who it is; others who lock for a
- * moment lock byte 0 only. Persistence is the file's sticky bit, set before the name appears. */
+ * A publisher locks bytes 0 to its pid, so that lock tells who it is; others who lock for a moment
+ * lock byte 0 only. Persistence is the file's sticky bit, set before the name appears. */
 #ifndef SHMFI_SHARE_INTERNAL_H
 #define SHMFI_SHARE_INTERNAL_H
 
@@ -20,9 +20,11 @@
 #include <sys/stat.h>
 
 #define SHMFI_SHARE_FOLDER "/dev/shm"
-#define SHMFI_SHARE_PREFIX "shmf."  /* of the files of names */
-#define SHMFI_SHARE_UNBORN "shmf~"  /* and 16 digits: not complete yet, where O_TMPFILE is missing */
-#define SHMFI_PERSISTENT   S_ISVTX
+#define SHMFI_SHARE_PREFIX "shmf." /* of the files of names */
+#define SHMFI_SHARE_UNBORN                                                                         \
+    "shmf~" /* and 16 digits: not complete yet, where O_TMPFILE is missing                         \
+             */
+#define SHMFI_PERSISTENT S_ISVTX
 
 struct shmfi_path {
     char text[sizeof SHMFI_SHARE_FOLDER "/" SHMFI_SHARE_PREFIX + SHMF_NAME_MAX];
@@ -32,7 +34,8 @@ struct shmfi_path {
 int shmfi_name_path(const char *name, struct shmfi_path *path, struct shmf_error *err);
 
 /* Opens the file of a name without following a link, waiting or becoming anybody's terminal, and
- * looks at it. SHMF_E_NOTFOUND, SHMF_E_PERM (a link, or no permission), SHMF_E_CORRUPT (no file). */
+ * looks at it. SHMF_E_NOTFOUND, SHMF_E_PERM (a link, or no permission), SHMF_E_CORRUPT (no
+ * file). */
 int shmfi_name_open(const char *path, int flags, int *fd, struct stat *status,
                     struct shmf_error *err);
 
@@ -49,9 +52,9 @@ int shmfi_lock_look(int fd, int64_t *pid);
 /* sweep.c: unlinks the name if nobody holds its lock and, unless `persistent_too`, it is not
  * persistent. SHMF_E_NOTFOUND, ... `*seen`, which may be NULL, becomes what was unlinked. */
 enum {
-    SHMFI_NAME_KEPT = 0,    /* it has an owner, or persists */
+    SHMFI_NAME_KEPT = 0, /* it has an owner, or persists */
     SHMFI_NAME_REMOVED = 1,
-    SHMFI_NAME_BUSY = 2     /* somebody else is about to unlink it, and holds the lock meanwhile */
+    SHMFI_NAME_BUSY = 2 /* somebody else is about to unlink it, and holds the lock meanwhile */
 };
 int shmfi_name_remove(const char *path, bool persistent_too, struct shmf_name_info *seen,
                       struct shmf_error *err);

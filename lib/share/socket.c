@@ -21,7 +21,8 @@ struct message {
 
 static const char magic[8] = {'S', 'H', 'M', 'F', 's', 'e', 'n', 'd'};
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting
+ * ---------------------------------------------------------------------------------- */
 
 struct deadline {
     bool never;
@@ -67,7 +68,8 @@ static int wait_for(int socket, short events, bool pause, const struct deadline 
     return SHMF_OK;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending
+ * ---------------------------------------------------------------------------------- */
 
 static int send_message(int socket, const struct message *message, int fd,
                         const struct deadline *deadline, struct shmf_error *err)
@@ -117,7 +119,8 @@ int shmf_array_send(const struct shmf_array *array, int socket, double seconds,
     return rc ? rc : send_object(&object, socket, seconds, err);
 }
 
-/* ---- receiving -------------------------------------------------------------------------------- */
+/* ---- receiving
+ * -------------------------------------------------------------------------------- */
 
 static int check_message(const struct message *message, uint32_t kind, int fd,
                          struct shmf_error *err)

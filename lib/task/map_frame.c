@@ -13,9 +13,9 @@
 
 struct frame_call {
     const struct shmf_frame_map_options *options;
-    int64_t n_rows;              /* of the input ... */
-    int64_t first;               /* ... whose first one has this place in its segment */
-    int64_t rows;                /* of a slice */
+    int64_t n_rows; /* of the input ... */
+    int64_t first;  /* ... whose first one has this place in its segment */
+    int64_t rows;   /* of a slice */
     int64_t n_slices, next;
     struct shmf_frame *output;   /* granted to the tasks; NULL: they return frames ... */
     struct shmf_frame **results; /* ... these, n_slices */
@@ -181,8 +181,8 @@ static struct shmf_frame *finish(struct frame_call *call, int rc, struct shmf_er
         whole = call->results[0];
         call->results[0] = NULL;
     } else if (!rc && call->results) {
-        whole = shmf_frame_concat((const struct shmf_frame *const *)call->results, call->n_slices,
-                                  err);
+        whole =
+            shmf_frame_concat((const struct shmf_frame *const *)call->results, call->n_slices, err);
     }
     for (int64_t i = 0; call->results && i < call->n_slices; i++)
         shmf_frame_free(call->results[i]);

@@ -35,8 +35,7 @@ static bool keep(struct shmf_task *task, const struct shmf_handle *handle, void 
                  const struct shmfi_object_type *type)
 {
     unsigned place = next_kept % KEPT;
-    if (kept[place].object &&
-        shmfi_task_defer(task, kept[place].type->free, kept[place].object))
+    if (kept[place].object && shmfi_task_defer(task, kept[place].type->free, kept[place].object))
         return false;
     next_kept++;
     kept[place].handle = *handle;

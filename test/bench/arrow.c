@@ -1,5 +1,6 @@
-/* bench_arrow [ROWS]: a frame of int64, float64 with nulls and utf8 through the routes of Arrow: what
- * each costs beside a copy of the same bytes, and whether it comes back equal (the exit status). */
+/* bench_arrow [ROWS]: a frame of int64, float64 with nulls and utf8 through the routes of Arrow:
+ * what each costs beside a copy of the same bytes, and whether it comes back equal (the exit
+ * status). */
 #include <shmframe/shmframe.h>
 
 #include <stdio.h>
@@ -20,8 +21,8 @@ static struct shmf_frame *make(int64_t n)
 {
     const struct shmf_column_spec columns[] = {
         {"number", SHMF_INT64, 0}, {"real", SHMF_FLOAT64, 1}, {"word", SHMF_UTF8, 0}};
-    const struct shmf_column_details details[] = {{.data_size = 0}, {.data_size = 0},
-                                                  {.data_size = 10 * n}};
+    const struct shmf_column_details details[] = {
+        {.data_size = 0}, {.data_size = 0}, {.data_size = 10 * n}};
     struct shmf_frame *frame = shmf_frame_new(
         &(struct shmf_frame_spec){
             .n_rows = n, .n_columns = 3, .columns = columns, .details = details},

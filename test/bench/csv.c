@@ -1,6 +1,7 @@
-/* Reading comma-separated values: a table of flights (timestamp, two integers, two texts) as a frame,
- * by shmf_csv_read with a pool of 2 and without one, beside libcsv with a loader that makes the same
- * frame: it is told the types, which shmf_csv_read finds out. The three frames must be equal.
+/* Reading comma-separated values: a table of flights (timestamp, two integers, two texts) as a
+ * frame, by shmf_csv_read with a pool of 2 and without one, beside libcsv with a loader that makes
+ * the same frame: it is told the types, which shmf_csv_read finds out. The three frames must be
+ * equal.
  *
  *     build/test/bench/bench_csv [ROWS [ROUNDS]]        (default 3,000,000 and 5)
  *
@@ -46,11 +47,12 @@ static double write_table(long rows)
     fprintf(out, "date,delay,distance,origin,destination\n");
     for (long i = 0; i < rows; i++) {
         r = r * 1664525u + 1013904223u;
-        fprintf(out, "2001-%02d-%02d %02d:%02d:00,%d,%d,%c%c%c,%c%c%c\n", (int)(1 + i * 12 / rows % 12),
-                (int)(1 + i % 28), (int)((r >> 8) % 24), (int)((r >> 13) % 60), (int)((r >> 10) % 200) - 30,
-                (int)((r >> 9) % 3000), 'A' + (int)((r >> 7) % 26), 'A' + (int)((r >> 11) % 26),
-                'A' + (int)((r >> 15) % 26), 'A' + (int)((r >> 16) % 26), 'A' + (int)((r >> 19) % 26),
-                'A' + (int)((r >> 22) % 26));
+        fprintf(out, "2001-%02d-%02d %02d:%02d:00,%d,%d,%c%c%c,%c%c%c\n",
+                (int)(1 + i * 12 / rows % 12), (int)(1 + i % 28), (int)((r >> 8) % 24),
+                (int)((r >> 13) % 60), (int)((r >> 10) % 200) - 30, (int)((r >> 9) % 3000),
+                'A' + (int)((r >> 7) % 26), 'A' + (int)((r >> 11) % 26),
+                'A' + (int)((r >> 15) % 26), 'A' + (int)((r >> 16) % 26),
+                'A' + (int)((r >> 19) % 26), 'A' + (int)((r >> 22) % 26));
     }
     double size = (double)ftell(out);
     fclose(out);
@@ -90,8 +92,11 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 
 static int64_t timestamp(const char *t)
 {
-    return ((days_of(number(t, 4), number(t + 5, 2), number(t + 8, 2)) * 24 + number(t + 11, 2)) * 60 +
-            number(t + 14, 2)) * 60000000 + number(t + 17, 2) * 1000000;
+    return ((days_of(number(t, 4), number(t + 5, 2), number(t + 8, 2)) * 24 + number(t + 11, 2)) *
+                60 +
+            number(t + 14, 2)) *
+               60000000 +
+           number(t + 17, 2) * 1000000;
 }
 
 static void take_field(void *field, size_t size, void *context)
@@ -125,8 +130,10 @@ static void take_row(int end, void *context)
 static struct shmf_frame *load(void)
 {
     static char buffer[1 << 20];
-    const struct shmf_column_spec columns[] = {{"date", SHMF_TIMESTAMP, 0}, {"delay", SHMF_INT64, 0},
-                                               {"distance", SHMF_INT64, 0}, {"origin", SHMF_UTF8, 0},
+    const struct shmf_column_spec columns[] = {{"date", SHMF_TIMESTAMP, 0},
+                                               {"delay", SHMF_INT64, 0},
+                                               {"distance", SHMF_INT64, 0},
+                                               {"origin", SHMF_UTF8, 0},
                                                {"destination", SHMF_UTF8, 0}};
     const struct shmf_column_details details[5] = {{.type.unit = SHMF_MICROSECONDS}};
     const struct shmf_frame_spec spec = {.n_columns = 5, .columns = columns, .details = details};
@@ -179,7 +186,8 @@ int main(int argc, char **argv)
             if (round >= 0)
                 times[way][round] = now() - since;
         }
-        if (shmf_frame_equal(frames[0], frames[1]) != 1 || (frames[2] && shmf_frame_equal(frames[0], frames[2]) != 1))
+        if (shmf_frame_equal(frames[0], frames[1]) != 1 ||
+            (frames[2] && shmf_frame_equal(frames[0], frames[2]) != 1))
             fail("the frames differ");
         for (int way = 0; way < WAYS; way++)
             shmf_frame_free(frames[way]);
@@ -192,14 +200,16 @@ int main(int argc, char **argv)
         if (way == 2)
             break;
 #endif
-        printf("{\"bench\": \"csv\", \"impl\": \"%s\", \"metric\": \"mb_per_s\", \"unit\": \"MB/s\", \"median\": %.0f, "
+        printf("{\"bench\": \"csv\", \"impl\": \"%s\", \"metric\": \"mb_per_s\", \"unit\": "
+               "\"MB/s\", \"median\": %.0f, "
                "\"min\": %.0f, \"max\": %.0f, \"rounds\": %d}\n",
                names[way], size / times[way][rounds / 2] / 1e6, size / times[way][rounds - 1] / 1e6,
                size / times[way][0] / 1e6, rounds);
     }
 #ifdef WITH_LIBCSV
     for (int way = 0; way < 2; way++)
-        fprintf(stderr, "%s: %.1f times libcsv\n", names[way], times[2][rounds / 2] / times[way][rounds / 2]);
+        fprintf(stderr, "%s: %.1f times libcsv\n", names[way],
+                times[2][rounds / 2] / times[way][rounds / 2]);
 #endif
     return 0;
 }

@@ -1,7 +1,7 @@
 /* Looking up row labels: shmf_frame_loc and shmf_frame_loc_texts beside GLib's GHashTable (if the
  * bench was built with it) over the same strings. Medians of interleaved rounds in the thread's
- * time on the cpu, so that other work of the machine counts little; one JSON object a line, with the
- * number of allocations that were made while looking up, by whomever.
+ * time on the cpu, so that other work of the machine counts little; one JSON object a line, with
+ * the number of allocations that were made while looking up, by whomever.
  *
  *     build/test/bench_loc [LABELS [ROUNDS]]       (default 1,000,000 and 5)
  *

@@ -1,5 +1,5 @@
-/* What sharing beyond the pool costs: bench_share [MEGABYTES]. Medians of some rounds; the copy that
- * publishing makes is compared with plain copies. */
+/* What sharing beyond the pool costs: bench_share [MEGABYTES]. Medians of some rounds; the copy
+ * that publishing makes is compared with plain copies. */
 #include <shmframe/shmframe.h>
 
 #include <fcntl.h>

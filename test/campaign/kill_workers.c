@@ -18,12 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TASKS     20000
-#define NUMBERS   1000
-#define MANY      2000 /* bytes: too many for the completion record */
-#define WINDOW    32
-#define PAUSE_US  300
-#define FEW       8    /* descriptors beyond those of the first round */
+#define TASKS    20000
+#define NUMBERS  1000
+#define MANY     2000 /* bytes: too many for the completion record */
+#define WINDOW   32
+#define PAUSE_US 300
+#define FEW      8 /* descriptors beyond those of the first round */
 
 struct count {
     long tasks, failed, wrong, doubled, lost, disordered;
@@ -155,8 +155,7 @@ static bool run_round(const struct shmf_tasks *tasks, bool unordered, struct cou
 {
     static char seen[TASKS];
     struct shmf_error err;
-    struct shmf_imap_options options = {
-        .window = WINDOW, .attempts = 1000, .unordered = unordered};
+    struct shmf_imap_options options = {.window = WINDOW, .attempts = 1000, .unordered = unordered};
     struct shmf_iter *iter = shmf_pool_imap(pool, work, tasks, &options, &err);
     struct shmf_result *result;
     int64_t next = 0;
@@ -226,8 +225,12 @@ int main(int argc, char **argv)
         return 1;
     }
     struct shmf_handle handle = shmf_array_handle(input);
-    struct shmf_tasks tasks = {.count = TASKS, .args = indexes, .arg_size = sizeof *indexes,
-                               .handles = &handle, .n_handles = 1, .seed = seed};
+    struct shmf_tasks tasks = {.count = TASKS,
+                               .args = indexes,
+                               .arg_size = sizeof *indexes,
+                               .handles = &handle,
+                               .n_handles = 1,
+                               .seed = seed};
     struct count count = {0};
     struct shmf_pool_stats stats;
     bool done = run_quietly(&tasks, &count);

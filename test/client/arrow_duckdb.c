@@ -1,7 +1,8 @@
-/* DuckDB reads what we export by the C Stream interface, and we read what it exports: the values are
- * those of the frame, as C sees them, and every piece of memory comes back.
+/* DuckDB reads what we export by the C Stream interface, and we read what it exports: the values
+ * are those of the frame, as C sees them, and every piece of memory comes back.
  *
- * Its arrow_scan ignores projections and filters unless two optimizers are off, and serves one query. */
+ * Its arrow_scan ignores projections and filters unless two optimizers are off, and serves one
+ * query. */
 #include "client/duckdb.h"
 #include "unit/every_frame.h"
 
@@ -11,11 +12,12 @@
 static struct duckdb duckdb;
 static void *connection;
 
-/* Types that DuckDB does not keep: float16 and date64 it refuses or turns into others, binary of fixed
- * width and decimals of negative scale likewise. */
-static const int kept[] = {SHMF_BOOL,   SHMF_INT8,    SHMF_INT16,   SHMF_INT32,     SHMF_INT64,
-                           SHMF_UINT8,  SHMF_UINT16,  SHMF_UINT32,  SHMF_UINT64,    SHMF_FLOAT32,
-                           SHMF_FLOAT64, SHMF_UTF8,   SHMF_LARGE_UTF8, SHMF_BINARY, SHMF_DICTIONARY};
+/* Types that DuckDB does not keep: float16 and date64 it refuses or turns into others, binary of
+ * fixed width and decimals of negative scale likewise. */
+static const int kept[] = {SHMF_BOOL,       SHMF_INT8,    SHMF_INT16,     SHMF_INT32,
+                           SHMF_INT64,      SHMF_UINT8,   SHMF_UINT16,    SHMF_UINT32,
+                           SHMF_UINT64,     SHMF_FLOAT32, SHMF_FLOAT64,   SHMF_UTF8,
+                           SHMF_LARGE_UTF8, SHMF_BINARY,  SHMF_DICTIONARY};
 enum { N_KEPT = sizeof kept / sizeof kept[0] };
 
 static void run(const char *sql)
@@ -164,9 +166,9 @@ static void test_what_only_duckdb_makes_is_imported_or_refused_by_name(void **st
         ask("SELECT DATE '2024-02-29' d, TIME '12:30:00.25' t, "
             "TIMESTAMP '2024-02-29 12:30:00' s, 12.34::DECIMAL(10,2) p, "
             "'b'::ENUM('a', 'b') e, 'ab'::BLOB b, NULL::INTEGER n FROM range(3)");
-    const char *expected[] = {"2024-02-29", "12:30:00.250000", "2024-02-29 12:30:00.000000",
-                              "12.34",      "b",               "6162",
-                              "null"};
+    const char *expected[] = {
+        "2024-02-29", "12:30:00.250000", "2024-02-29 12:30:00.000000", "12.34", "b", "6162",
+        "null"};
     for (int64_t c = 0; c < 7; c++) {
         char text[64];
         shmf_frame_cell_text(frame, 2, c, text, sizeof text);

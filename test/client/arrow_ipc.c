@@ -1,5 +1,5 @@
-/* arrow_ipc write FOLDER: files that other readers of Arrow IPC are given, and what they must find there.
- * arrow_ipc check FOLDER NAME...: what they wrote is what they were given.
+/* arrow_ipc write FOLDER: files that other readers of Arrow IPC are given, and what they must find
+ * there. arrow_ipc check FOLDER NAME...: what they wrote is what they were given.
  *
  * The frames are random, but the same each time. */
 #include "unit/every_frame.h"
@@ -104,7 +104,8 @@ static int write_all(const char *folder)
 
 /* ---- checking ----------------------------------------------------------------------------- */
 
-/* Bits of fixed widths, text of the others: clients have one type of string, and indexes of their own. */
+/* Bits of fixed widths, text of the others: clients have one type of string, and indexes of their
+ * own. */
 static bool same_cell(const struct shmf_frame *a, const struct shmf_frame *b, int64_t r, int64_t ca,
                       int64_t cb)
 {
@@ -127,8 +128,10 @@ static bool same_cell(const struct shmf_frame *a, const struct shmf_frame *b, in
 
 static const struct {
     enum shmf_dtype from, to;
-} changes[] = {{SHMF_UTF8, SHMF_LARGE_UTF8},   {SHMF_LARGE_UTF8, SHMF_UTF8},
-               {SHMF_DICTIONARY, SHMF_UTF8},   {SHMF_DICTIONARY, SHMF_LARGE_UTF8},
+} changes[] = {{SHMF_UTF8, SHMF_LARGE_UTF8},
+               {SHMF_LARGE_UTF8, SHMF_UTF8},
+               {SHMF_DICTIONARY, SHMF_UTF8},
+               {SHMF_DICTIONARY, SHMF_LARGE_UTF8},
                {SHMF_FIXED_BINARY, SHMF_BINARY}};
 
 static bool may_become(enum shmf_dtype from, enum shmf_dtype to)

@@ -1,10 +1,11 @@
-/* The C side of python_frame.py: a program that publishes frames and arrays that persist, and compares.
+/* The C side of python_frame.py: a program that publishes frames and arrays that persist, and
+ * compares.
  *
- *     numbers NAME ROWS   every dtype of numbers, without nulls ("int8") and with ("int8?"), and text
- *     types NAME          the frame of typed_frame.h
- *     matrix NAME         1000 x 50 doubles, element (r, c) is r + c / 100
- *     array NAME          int32 [3 x 4 x 5], each element its number
- *     equal NAME OTHER    exit status 0: all columns of OTHER are those of NAME with their labels */
+ *     numbers NAME ROWS   every dtype of numbers, without nulls ("int8") and with ("int8?"), and
+ * text types NAME          the frame of typed_frame.h matrix NAME         1000 x 50 doubles,
+ * element (r, c) is r + c / 100 array NAME          int32 [3 x 4 x 5], each element its number
+ *     equal NAME OTHER    exit status 0: all columns of OTHER are those of NAME with their
+ * labels */
 #include "unit/typed_frame.h"
 
 #include <shmframe/shmframe.h>
@@ -28,25 +29,49 @@ static int publish(const struct shmf_frame *frame, const char *name, struct shmf
     return 0;
 }
 
-/* Row r is r % 100 - 20 (of unsigned dtypes r % 100, of booleans r % 3 == 0); of floating numbers a quarter
- * of it; the imaginary part is r % 7. */
+/* Row r is r % 100 - 20 (of unsigned dtypes r % 100, of booleans r % 3 == 0); of floating numbers a
+ * quarter of it; the imaginary part is r % 7. */
 static void put(void *data, enum shmf_dtype dtype, int64_t r)
 {
     const int64_t number = r % 100 - 20;
     const double quarter = (double)number / 4;
     switch (dtype) {
-    case SHMF_BOOL: ((uint8_t *)data)[r / 8] |= (uint8_t)((r % 3 == 0) << (r % 8)); break;
-    case SHMF_INT8: ((int8_t *)data)[r] = (int8_t)number; break;
-    case SHMF_INT16: ((int16_t *)data)[r] = (int16_t)number; break;
-    case SHMF_INT32: ((int32_t *)data)[r] = (int32_t)number; break;
-    case SHMF_INT64: ((int64_t *)data)[r] = number; break;
-    case SHMF_UINT8: ((uint8_t *)data)[r] = (uint8_t)(r % 100); break;
-    case SHMF_UINT16: ((uint16_t *)data)[r] = (uint16_t)(r % 100); break;
-    case SHMF_UINT32: ((uint32_t *)data)[r] = (uint32_t)(r % 100); break;
-    case SHMF_UINT64: ((uint64_t *)data)[r] = (uint64_t)(r % 100); break;
-    case SHMF_FLOAT16: ((uint16_t *)data)[r] = (uint16_t)(r % 2 ? 0x3c00 : 0xb800); break; /* 1, -0.5 */
-    case SHMF_FLOAT32: ((float *)data)[r] = (float)quarter; break;
-    case SHMF_FLOAT64: ((double *)data)[r] = quarter; break;
+    case SHMF_BOOL:
+        ((uint8_t *)data)[r / 8] |= (uint8_t)((r % 3 == 0) << (r % 8));
+        break;
+    case SHMF_INT8:
+        ((int8_t *)data)[r] = (int8_t)number;
+        break;
+    case SHMF_INT16:
+        ((int16_t *)data)[r] = (int16_t)number;
+        break;
+    case SHMF_INT32:
+        ((int32_t *)data)[r] = (int32_t)number;
+        break;
+    case SHMF_INT64:
+        ((int64_t *)data)[r] = number;
+        break;
+    case SHMF_UINT8:
+        ((uint8_t *)data)[r] = (uint8_t)(r % 100);
+        break;
+    case SHMF_UINT16:
+        ((uint16_t *)data)[r] = (uint16_t)(r % 100);
+        break;
+    case SHMF_UINT32:
+        ((uint32_t *)data)[r] = (uint32_t)(r % 100);
+        break;
+    case SHMF_UINT64:
+        ((uint64_t *)data)[r] = (uint64_t)(r % 100);
+        break;
+    case SHMF_FLOAT16:
+        ((uint16_t *)data)[r] = (uint16_t)(r % 2 ? 0x3c00 : 0xb800);
+        break; /* 1, -0.5 */
+    case SHMF_FLOAT32:
+        ((float *)data)[r] = (float)quarter;
+        break;
+    case SHMF_FLOAT64:
+        ((double *)data)[r] = quarter;
+        break;
     case SHMF_COMPLEX64:
         ((float *)data)[2 * r] = (float)quarter;
         ((float *)data)[2 * r + 1] = (float)(r % 7);
@@ -103,7 +128,8 @@ static int matrix(const char *name)
     for (int r = 0; r < 1000; r++)
         for (int c = 0; c < 50; c++)
             values[r][c] = r + c / 100.0;
-    return publish(shmf_frame_from_matrix(&spec, values, sizeof values[0], sizeof(double), &err), name, &err);
+    return publish(shmf_frame_from_matrix(&spec, values, sizeof values[0], sizeof(double), &err),
+                   name, &err);
 }
 
 static int array(const char *name)
@@ -113,7 +139,8 @@ static int array(const char *name)
     for (int i = 0; i < 60; i++)
         values[i] = i;
     const struct shmf_publish_options options = {.policy = SHMF_PERSISTS};
-    struct shmf_array *made = shmf_array_from_data(SHMF_INT32, 3, (int64_t[]){3, 4, 5}, NULL, values, &err);
+    struct shmf_array *made =
+        shmf_array_from_data(SHMF_INT32, 3, (int64_t[]){3, 4, 5}, NULL, values, &err);
     struct shmf_share *share = made ? shmf_array_publish(made, name, &options, &err) : NULL;
     shmf_array_free(made);
     if (!share)

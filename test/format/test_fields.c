@@ -181,10 +181,9 @@ static void test_no_byte_of_header_and_tables_is_without_a_field(void **state)
         struct place *places = list_places(copy.base, copy.size, &n);
         memcpy(&h, copy.base, sizeof h);
         if (h.header.kind == SHMF_KIND_FRAME)
-            expected = sizeof h + h.n_columns * h.column_size +
-                       h.n_dictionaries * h.dictionary_size +
-                       (h.row_index.capacity + h.column_index.capacity) *
-                           sizeof(struct shmf_format_slot);
+            expected =
+                sizeof h + h.n_columns * h.column_size + h.n_dictionaries * h.dictionary_size +
+                (h.row_index.capacity + h.column_index.capacity) * sizeof(struct shmf_format_slot);
         char *seen = calloc(1, copy.size);
         assert_non_null(seen);
         for (size_t p = 0; p < n; p++)

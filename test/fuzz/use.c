@@ -199,8 +199,9 @@ static void use_views(const struct shmf_frame *frame)
     shmf_frame_free(slice);
 }
 
-/* A frame that the library itself made passes every check. Where the text of names, zones and metadata
- * changes between being checked and being copied it may be no UTF-8, and is as safe to use as any. */
+/* A frame that the library itself made passes every check. Where the text of names, zones and
+ * metadata changes between being checked and being copied it may be no UTF-8, and is as safe to use
+ * as any. */
 static void use_made(struct shmf_frame *made, bool steady)
 {
     if (!made)

@@ -133,8 +133,8 @@ static int map_some(struct shmf_pool *pool)
     double results[MAPPED];
     int statuses[MAPPED];
     struct shmf_tasks tasks = {.count = MAPPED};
-    int rc = shmf_pool_map(pool, return_index, &tasks, NULL, results, sizeof *results, statuses,
-                           &err);
+    int rc =
+        shmf_pool_map(pool, return_index, &tasks, NULL, results, sizeof *results, statuses, &err);
     for (int i = 0; i < MAPPED; i++)
         HOLDS(statuses[i] || results[i] == i);
     return rc ? clear(rc, &err) : 1;

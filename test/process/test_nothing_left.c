@@ -52,8 +52,8 @@ static struct shmf_iter *map(struct shmf_pool *pool, shmf_task_fn fn, int64_t co
 static bool is_right(struct shmf_result *result)
 {
     const struct shmf_array *array = shmf_result_array(result);
-    return array && test_differs(shmf_array_data(array), MEGABYTE,
-                                 (uint64_t)shmf_result_index(result)) < 0;
+    return array &&
+           test_differs(shmf_array_data(array), MEGABYTE, (uint64_t)shmf_result_index(result)) < 0;
 }
 
 /* When shmf_pool_free() returns, processes are gone, not just going. (Under Valgrind, which lacks

@@ -17,7 +17,7 @@ enum { TASKS = 20 };
 static struct plan {
     atomic_int forks_that_fail;
     atomic_bool starts_are_fatal, starts_are_slow;
-} *plan;
+} * plan;
 static pid_t application;
 static pid_t (*real_fork)(void);
 

@@ -1,5 +1,5 @@
-/* A worker that crashes says where it was. Sanitizers and Valgrind say that themselves, so there the
- * library keeps out of their way. */
+/* A worker that crashes says where it was. Sanitizers and Valgrind say that themselves, so there
+ * the library keeps out of their way. */
 #include "pool_calls.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* System calls that a sandbox denies, as with seccomp: what has a way around it works, what has none
- * is a clear error; nothing stays. */
+/* System calls that a sandbox denies, as with seccomp: what has a way around it works, what has
+ * none is a clear error; nothing stays. */
 /* Valgrind makes system calls of its own. */
 /* ctest: TIMEOUT 120 NO_VALGRIND */
 #include "pool_life.h"

@@ -1,4 +1,5 @@
-/* Pools whose workers stem from the early moment: what they have of the application, and what not. */
+/* Pools whose workers stem from the early moment: what they have of the application, and what
+ * not. */
 #include "future_calls.h"
 
 #include <dlfcn.h>
@@ -182,14 +183,12 @@ static void test_wrong_calls_are_refused_by_name(void **state)
     (void)state;
     struct shmf_error err = {0};
     int fd = 0, wrong = 12345;
-    struct shmf_pool_options early = {.workers = 1, .start = SHMF_START_EARLY},
-                             none = {.start = 2},
+    struct shmf_pool_options early = {.workers = 1, .start = SHMF_START_EARLY}, none = {.start = 2},
                              keep = {.start = SHMF_START_EARLY, .keep_fds = &fd, .n_keep_fds = 1};
     assert_int_equal(refuse_pool(&early, "was not called"), SHMF_E_INVAL);
     assert_int_equal(refuse_pool(&none, "options.start"), SHMF_E_INVAL);
-    struct shmf_early_options bad[] = {{.n_keep_fds = 1},
-                                       {.keep_fds = &wrong, .n_keep_fds = 1},
-                                       {.reserved = {[7] = 1}}};
+    struct shmf_early_options bad[] = {
+        {.n_keep_fds = 1}, {.keep_fds = &wrong, .n_keep_fds = 1}, {.reserved = {[7] = 1}}};
     static const char *const names[] = {"keep_fds", "keep_fds[0]", "reserved"};
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(shmf_early_start(&bad[i], &err), SHMF_E_INVAL);

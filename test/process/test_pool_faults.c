@@ -2,8 +2,8 @@
  * and for good, with what its manual page says, or the process is killed instead of calling. Each
  * time: results that are right or a clear error, nothing left behind, and the next pool works.
  *
- *     test_process_pool_faults                         a slice: each call site, one errno of its own
- *     test_process_pool_faults all [ROLE [CALL]]       every call site with every errno
+ *     test_process_pool_faults                         a slice: each call site, one errno of its
+ * own test_process_pool_faults all [ROLE [CALL]]       every call site with every errno
  *
  * Prints a line of JSON. */
 /* Thousands of pools are too many for Valgrind. */
@@ -108,7 +108,8 @@ static void judge(struct tally *tally, const struct faults *plan)
     tally->bad++;
     fprintf(stderr, "%s, %s number %ld, %s, %s: %s (code %d, signal %d), after %.1f s\n",
             fault_role_names[plan->role], fault_call_names[plan->call], plan->at,
-            plan->error == FAULT_DIES ? "killed" : strerrorname_np(plan->error), plan->persistent ? "for good" : "once",
+            plan->error == FAULT_DIES ? "killed" : strerrorname_np(plan->error),
+            plan->persistent ? "for good" : "once",
             outcome.timed_out ? "hangs" : "not as it should", outcome.exit_code, outcome.signal,
             test_now() - start);
 }
@@ -123,7 +124,8 @@ static void count_calls(long made[FAULT_ROLES][FAULT_CALLS])
 }
 
 /* Of `all` errnos of the call, or one, chosen by the number of the call. */
-static void fail_site(struct tally *tally, struct faults plan, const struct errors *errors, bool all)
+static void fail_site(struct tally *tally, struct faults plan, const struct errors *errors,
+                      bool all)
 {
     size_t n = 0, n_once = 0;
     while (n < MOST_ERRORS && errors->errors[n])
@@ -151,7 +153,8 @@ static void fail_calls(struct tally *tally, const struct errors *errors, enum fa
 {
     long step = test_slowness() > 1 ? 1 + made / 3 : 1;
     for (long at = 1; at <= made && at <= most; at += step)
-        fail_site(tally, (struct faults){.role = role, .call = errors->call, .at = at}, errors, all);
+        fail_site(tally, (struct faults){.role = role, .call = errors->call, .at = at}, errors,
+                  all);
 }
 
 static const char *only_role, *only_call;
@@ -177,7 +180,8 @@ static void test_whichever_call_fails_the_error_is_clear_and_nothing_stays(void 
                        all_errors);
         }
     printf("{\"test\": \"process.pool_faults\", \"all_errnos\": %s, \"sites\": %ld, \"runs\": %ld, "
-           "\"not_reached\": %ld, \"went_well\": %ld, \"failed_clearly\": %ld, \"application_died\": %ld, \"bad\": %ld}\n",
+           "\"not_reached\": %ld, \"went_well\": %ld, \"failed_clearly\": %ld, "
+           "\"application_died\": %ld, \"bad\": %ld}\n",
            all_errors ? "true" : "false", sites, tally.runs, tally.missed, tally.well, tally.clear,
            tally.died, tally.bad);
     munmap(faults, sizeof *faults);

@@ -1,5 +1,5 @@
-/* A pool that goes while threads use its iterators and futures, and one that broke: nobody waits for
- * what will not come.
+/* A pool that goes while threads use its iterators and futures, and one that broke: nobody waits
+ * for what will not come.
  *
  * ctest: LABELS threads */
 #include "pool_calls.h"

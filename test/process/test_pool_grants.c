@@ -153,8 +153,8 @@ static void test_element_i_of_a_map_may_write_row_i(void **state)
     int64_t args[ROWS];
     for (int64_t i = 0; i < ROWS; i++)
         args[i] = i;
-    struct shmf_tasks tasks = {.count = ROWS, .args = args, .arg_size = sizeof *args,
-                               .handles = &all, .n_handles = 1};
+    struct shmf_tasks tasks = {
+        .count = ROWS, .args = args, .arg_size = sizeof *args, .handles = &all, .n_handles = 1};
     int rc = shmf_pool_map(pool, fill_row_with_arg, &tasks, NULL, NULL, 0, NULL, &err);
     if (rc)
         fail_msg("%s: %s", shmf_status_name(rc), err.message);
@@ -270,12 +270,11 @@ static void test_a_slice_that_another_call_has_is_refused_until_that_is_over(voi
     atomic_int *flag = shared_memory(sizeof *flag);
     struct shmf_pool *pool = pool_of(2), *other = pool_of(1);
     struct shmf_array *out = grantable(ROWS);
-    struct shmf_future *first =
-        submit_slice(pool, wait_for_flag, flag, grant(out, 0, 10), &err);
+    struct shmf_future *first = submit_slice(pool, wait_for_flag, flag, grant(out, 0, 10), &err);
     assert_non_null(first);
     for (int i = 0; i < 2; i++) {
-        struct shmf_future *second = submit_slice(i ? other : pool, wait_for_flag, flag,
-                                                  grant(out, 9, 12), &err);
+        struct shmf_future *second =
+            submit_slice(i ? other : pool, wait_for_flag, flag, grant(out, 9, 12), &err);
         assert_null(second);
         assert_int_equal(err.code, SHMF_E_ACCESS);
         assert_non_null(strstr(err.message, "rows [9, 12) overlap rows [0, 10)"));
@@ -306,8 +305,7 @@ static void test_futures_that_wait_for_a_slot_have_their_slices(void **state)
     enum { MANY = 40 };
     struct shmf_future *futures[MANY];
     atomic_int *flag = shared_memory(sizeof *flag);
-    struct shmf_pool *pool =
-        pool_with(&(struct shmf_pool_options){.workers = 1, .window = 4});
+    struct shmf_pool *pool = pool_with(&(struct shmf_pool_options){.workers = 1, .window = 4});
     struct shmf_array *out = grantable(ROWS);
     for (int i = 0; i < MANY; i++)
         futures[i] = submit_slice(pool, wait_for_flag, flag, grant(out, i, i + 1), &err);
@@ -458,8 +456,7 @@ static void test_the_object_may_be_freed_while_tasks_write_it(void **state)
     atomic_int *flag = shared_memory(sizeof *flag);
     struct shmf_pool *pool = pool_of(1);
     struct shmf_array *out = grantable(ROWS);
-    struct shmf_future *future =
-        submit_slice(pool, wait_for_flag, flag, grant(out, 0, ROWS), &err);
+    struct shmf_future *future = submit_slice(pool, wait_for_flag, flag, grant(out, 0, ROWS), &err);
     shmf_array_free(out);
     atomic_store(flag, 1);
     assert_int_equal(shmf_future_wait(future, -1, &err), SHMF_OK);

@@ -30,7 +30,7 @@ struct plan {
     int64_t fails_at;    /* ... or fails, half-way */
     int dies_in_attempt; /* only then; 0: always */
     atomic_int n_failed;
-    int64_t begin, end;  /* of the last part that was reported */
+    int64_t begin, end; /* of the last part that was reported */
     int signal;
 };
 

@@ -44,9 +44,10 @@ static void assert_endures(int resource, const char *name, rlim_t value)
 /* A sweep that never met the limit, or never got past it, has shown nothing. */
 static void report(const char *name)
 {
-    printf("{\"test\": \"process.pool_limits\", \"limit\": \"%s\", \"values\": %d, \"went_well\": %d, "
-           "\"failed_clearly\": %d, \"bad\": 0}\n",
-           name, well + clearly, well, clearly);
+    printf(
+        "{\"test\": \"process.pool_limits\", \"limit\": \"%s\", \"values\": %d, \"went_well\": %d, "
+        "\"failed_clearly\": %d, \"bad\": 0}\n",
+        name, well + clearly, well, clearly);
     assert_true(well > 0);
     assert_true(clearly > 0);
     well = clearly = 0;

@@ -122,8 +122,8 @@ static void test_a_histogram_of_rows_is_that_of_one_loop(void **state)
         shmf_array_from_data(SHMF_UINT16, 2, (int64_t[]){ROWS, 50}, NULL, data, &err);
     struct shmf_handle handle = shmf_array_handle(array);
     struct shmf_pool *pool = pool_of_state(state);
-    struct shmf_tasks tasks = {.count = ROWS, .args = args, .arg_size = sizeof *args,
-                               .handles = &handle, .n_handles = 1};
+    struct shmf_tasks tasks = {
+        .count = ROWS, .args = args, .arg_size = sizeof *args, .handles = &handle, .n_handles = 1};
     int rc = shmf_pool_reduce(pool, count_row, add_bins, &tasks, NULL, bins, sizeof bins, &err);
     if (rc)
         fail_msg("%s: %s", shmf_status_name(rc), err.message);
@@ -202,7 +202,8 @@ static void test_wrong_arguments_are_refused_by_name(void **state)
     struct total total = {0};
     struct shmf_pool *pool = pool_of_state(state);
     struct shmf_handle grant = {.region = 1, .access = SHMF_WRITABLE};
-    struct shmf_tasks good = {.count = 5}, writable = {.count = 5, .handles = &grant, .n_handles = 1},
+    struct shmf_tasks good = {.count = 5},
+                      writable = {.count = 5, .handles = &grant, .n_handles = 1},
                       negative = {.count = -1};
     struct shmf_reduce_options chunk = {.chunk = -1}, reserved = {.reserved = {[7] = 1}};
     const struct {

@@ -1,8 +1,8 @@
 /* A worker writes random bytes over the board while the application and the other workers use it.
  * The application must survive whatever it finds there: each task is delivered at most once and in
- * order, a result can be read to its last byte or is a clear failure, and it all ends; the next pool
- * works and nothing stays. Results may be wrong only where the scribbler wrote over tasks or records:
- * that is a task that was told, or tells, something else.
+ * order, a result can be read to its last byte or is a clear failure, and it all ends; the next
+ * pool works and nothing stays. Results may be wrong only where the scribbler wrote over tasks or
+ * records: that is a task that was told, or tells, something else.
  *
  *     test_process_pool_scribbled [SEEDS [FIRST]]
  *
@@ -89,8 +89,15 @@ static struct span span_of(const struct shmf_pool *pool, enum target target)
 
 static void write_one(const struct span *span, enum manner manner, uint64_t *random)
 {
-    static const uint64_t extremes[] = {0, 1, UINT64_MAX, UINT64_MAX - 1, INT64_MAX, UINT32_MAX,
-                                        UINT64_C(1) << 63, UINT64_C(1) << 61, UINT64_C(1) << 32};
+    static const uint64_t extremes[] = {0,
+                                        1,
+                                        UINT64_MAX,
+                                        UINT64_MAX - 1,
+                                        INT64_MAX,
+                                        UINT32_MAX,
+                                        UINT64_C(1) << 63,
+                                        UINT64_C(1) << 61,
+                                        UINT64_C(1) << 32};
     _Atomic uint64_t *word = &span->words[next_random(random) % span->count];
     uint64_t value = next_random(random);
     switch (manner) {
@@ -143,7 +150,8 @@ static void read_result(struct shmf_result *result)
     if (index % 3 && index != TASKS / 3) {
         uint64_t sum = 0;
         const unsigned char *bytes = array ? shmf_array_data(array) : NULL;
-        size_t size = array ? (size_t)shmf_array_size(array) * shmf_dtype_size(shmf_array_dtype(array)) : 0;
+        size_t size =
+            array ? (size_t)shmf_array_size(array) * shmf_dtype_size(shmf_array_dtype(array)) : 0;
         for (size_t i = 0; bytes && i < size; i++)
             sum += bytes[i];
         right = sum && is_patterned(array, SIZE, (uint64_t)index);
@@ -205,7 +213,8 @@ static void test_an_application_survives_any_bytes_on_the_board(void **state)
                      outcome.exit_code, outcome.signal, outcome.timed_out ? ", timed out" : "");
     }
     printf("{\"test\": \"process.pool_scribbled\", \"seed\": %llu, \"runs\": %ld, \"ended\": %ld, "
-           "\"broken\": %ld, \"right\": %ld, \"failed_clearly\": %ld, \"overwritten\": %ld, \"bad\": 0}\n",
+           "\"broken\": %ld, \"right\": %ld, \"failed_clearly\": %ld, \"overwritten\": %ld, "
+           "\"bad\": 0}\n",
            (unsigned long long)first_seed, runs, (long)tally->ended, (long)tally->broken,
            (long)tally->right, (long)tally->failed, (long)tally->wrong);
     assert_true(tally->right > 0);

@@ -245,7 +245,8 @@ static void test_a_slice_of_an_array_is_a_tasks_input(void **state)
         struct shmf_handle handle = shmf_handle_slice(shmf_array_handle(array), begin, end);
         assert_true(result_with(pool, sum_elements, handle) == sum_of(3 * begin, 3 * end));
         for (int access = SHMF_READ_ONLY; access <= SHMF_PRIVATE_COPY; access++)
-            assert_true(result_with(pool, sum_elements, shmf_handle_with(handle, (enum shmf_access)access)) ==
+            assert_true(result_with(pool, sum_elements,
+                                    shmf_handle_with(handle, (enum shmf_access)access)) ==
                         sum_of(3 * begin, 3 * end));
         struct shmf_array *part = shmf_array_open(handle, &err);
         assert_true(shmf_array_shape(part)[0] == end - begin);

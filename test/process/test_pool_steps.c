@@ -149,9 +149,8 @@ static void refresh(struct copy *copy, const struct shmf_pool *pool, int attempt
 /* As if the supervisor had said that the worker died where it stands. */
 static enum outcome recover(struct copy *copy, double expected)
 {
-    struct shmfi_control message = {.type = SHMFI_CONTROL_EXITED,
-                                    .incarnation = copy->member.incarnation,
-                                    .value = SIGKILL};
+    struct shmfi_control message = {
+        .type = SHMFI_CONTROL_EXITED, .incarnation = copy->member.incarnation, .value = SIGKILL};
     uint32_t generation = copy->job.generation;
     assert_int_equal(shmfi_fdpass_send(copy->control[1], &message, sizeof message, -1, NULL), 1);
     shmfi_pool_read_control(&copy->pool);
@@ -229,7 +228,8 @@ static int return_bytes_of(struct shmf_task *task, void *context)
     return return_patterned(task, 500, (uint64_t)number_arg(task));
 }
 
-/* Kills the worker after so many instructions. Returns whether the task had been published by then. */
+/* Kills the worker after so many instructions. Returns whether the task had been published by
+ * then. */
 static bool die_after(struct shmf_pool *pool, shmf_task_fn fn, long steps, long seen[OUTCOMES])
 {
     assert_true(number_of(submit_number(pool, return_square, 3, NULL)) == 9); /* no barren one */

@@ -33,7 +33,8 @@ static void assert_names(int expected)
 
 static void resize(const char *size)
 {
-    assert_int_equal(mount("none", "/dev/shm", "tmpfs", MS_REMOUNT | MS_NOSUID | MS_NODEV, size), 0);
+    assert_int_equal(mount("none", "/dev/shm", "tmpfs", MS_REMOUNT | MS_NOSUID | MS_NODEV, size),
+                     0);
 }
 
 static void test_what_does_not_fit_is_an_error_and_leaves_nothing(void **state)

@@ -73,7 +73,8 @@ static void test_the_end_of_whoever_is_attached_takes_nothing_from_the_owner(voi
     shmf_share_free(share);
 }
 
-static void test_a_name_goes_with_the_program_that_owns_it_and_stays_with_who_is_attached(void **state)
+static void
+test_a_name_goes_with_the_program_that_owns_it_and_stays_with_who_is_attached(void **state)
 {
     (void)state;
     struct test_program owner = test_program_start(PROGRAM, "publish", test_name("goes"));
@@ -145,7 +146,8 @@ static void test_what_a_terminated_program_leaves_is_told_apart_and_swept(void *
     }
 }
 
-/* ---- forks ------------------------------------------------------------------------------------ */
+/* ---- forks
+ * ------------------------------------------------------------------------------------ */
 
 static int use_parents_share(void *context)
 {
@@ -215,7 +217,8 @@ static void test_a_killed_owners_name_is_a_leftover_though_its_child_lives(void 
     close(fds[1]);
 }
 
-/* ---- pools ------------------------------------------------------------------------------------ */
+/* ---- pools
+ * ------------------------------------------------------------------------------------ */
 
 static int sum_in_worker(struct shmf_task *task, void *context)
 {
@@ -278,7 +281,8 @@ static void test_what_is_attached_is_given_to_workers_like_any_object(void **sta
     close(ends[1]);
 }
 
-/* ---- files that are cut off ------------------------------------------------------------------- */
+/* ---- files that are cut off
+ * ------------------------------------------------------------------- */
 
 static int *stop; /* written by the test, read by the child */
 

@@ -32,7 +32,7 @@ int test_account_setup(void **state);
 int test_account_teardown(void **state);
 
 /* A test of several processes, for the table of tests. */
-#define test_case(function) \
+#define test_case(function)                                                                        \
     cmocka_unit_test_setup_teardown(function, test_account_setup, test_account_teardown)
 
 /* Bytes of pages in memfds named shmf*, held by this test's processes, each counted once. */

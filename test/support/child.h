@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 struct test_outcome {
-    int exit_code; /* what the body returned; -1 when a signal ended it */
-    int signal;    /* 0 when it ended by itself */
+    int exit_code;  /* what the body returned; -1 when a signal ended it */
+    int signal;     /* 0 when it ended by itself */
     bool timed_out; /* it was killed because the deadline passed */
 };
 

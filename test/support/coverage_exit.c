@@ -1,5 +1,6 @@
 /* For builds with SHMFRAME_COVERAGE, linked with --wrap=_exit: workers, supervisors and children of
- * tests end by _exit(), which would throw their counters away. Those that are killed lose theirs. */
+ * tests end by _exit(), which would throw their counters away. Those that are killed lose
+ * theirs. */
 #include <unistd.h>
 
 void __gcov_dump(void);

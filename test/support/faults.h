@@ -44,12 +44,13 @@
       (fd, message, flags))                                                                        \
     X(ssize_t, recvmsg, -1, (int fd, struct msghdr *message, int flags), (fd, message, flags))     \
     X(long, futex, -1,                                                                             \
-      (_Atomic uint32_t * word, int operation, uint32_t value, const struct timespec *timeout),    \
+      (_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout),     \
       (word, operation, value, timeout))                                                           \
     X(int, eventfd, -1, (unsigned count, int flags), (count, flags))                               \
     X(ssize_t, read, -1, (int fd, void *buffer, size_t size), (fd, buffer, size))                  \
     X(ssize_t, write, -1, (int fd, const void *buffer, size_t size), (fd, buffer, size))           \
-    X(int, poll, -1, (struct pollfd * fds, nfds_t count, int timeout_ms), (fds, count, timeout_ms)) \
+    X(int, poll, -1, (struct pollfd * fds, nfds_t count, int timeout_ms),                          \
+      (fds, count, timeout_ms))                                                                    \
     X(pid_t, waitpid, -1, (pid_t pid, int *status, int options), (pid, status, options))           \
     X(int, kill, -1, (pid_t pid, int signal), (pid, signal))                                       \
     X(int, pidfd_open, -1, (pid_t pid, unsigned flags), (pid, flags))                              \
@@ -151,8 +152,8 @@ static pid_t fault_in_fork(void)
 static inline void faults_watch(const struct faults *plan)
 {
     if (!faults) {
-        faults = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                      0);
+        faults =
+            mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (faults == MAP_FAILED)
             abort();
         faults_real = shmfi_sys;

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /* Call once, at the start of main, before there are threads: gives the program, where the system
- * permits that, a /dev/shm of its own, mounted with `options` ("size=1m"; or NULL). It goes with the
- * program. False: it is everybody's. */
+ * permits that, a /dev/shm of its own, mounted with `options` ("size=1m"; or NULL). It goes with
+ * the program. False: it is everybody's. */
 bool test_own_names(const char *options);
 
 /* Was that done? */

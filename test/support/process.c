@@ -101,7 +101,8 @@ size_t test_process_list(struct test_process *list, size_t room)
     pid_t self = getpid();
     pid_t session = getsid(0);
     for (size_t i = 0; i < n_all && count < room; i++)
-        if (all[i].pid != self && (all[i].session == session || descends(all, n_all, all[i].pid, self)))
+        if (all[i].pid != self &&
+            (all[i].session == session || descends(all, n_all, all[i].pid, self)))
             list[count++] = all[i];
     free(all);
     qsort(list, count, sizeof *list, by_pid);

@@ -10,7 +10,7 @@ struct test_holding {
     const char *target; /* as /proc has it: "/memfd:shmf-r (deleted)", "/dev/shm/x", ... */
     int fd;             /* -1: a mapping */
     uint64_t inode;
-    uint64_t bytes;     /* of pages in it, or of the mapping where the pages cannot be counted */
+    uint64_t bytes; /* of pages in it, or of the mapping where the pages cannot be counted */
 };
 
 typedef void (*test_holding_visit)(const struct test_holding *holding, void *context);

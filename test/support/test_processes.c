@@ -161,8 +161,8 @@ static int hang_with_a_child(void *shared)
 static void test_the_watchdog_ends_a_program_and_its_children(void **state)
 {
     (void)state;
-    pid_t *grandchild = mmap(NULL, sizeof *grandchild, PROT_READ | PROT_WRITE,
-                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t *grandchild =
+        mmap(NULL, sizeof *grandchild, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(grandchild, MAP_FAILED);
     struct test_outcome outcome = test_in_child(hang_with_a_child, grandchild, 60);
     pid_t pid = *grandchild;

@@ -2,8 +2,8 @@
 #ifndef TEST_SUPPORT_WATCHDOG_H
 #define TEST_SUPPORT_WATCHDOG_H
 
-/* Call first in main: arms the deadline SHMF_TEST_DEADLINE (seconds, set by ctest; by hand, as under
- * gdb, there is none) and lets a debugger attach. */
+/* Call first in main: arms the deadline SHMF_TEST_DEADLINE (seconds, set by ctest; by hand, as
+ * under gdb, there is none) and lets a debugger attach. */
 void test_begin(void);
 
 /* From now on `seconds` (already scaled). When they are over, the stacks of all processes of this

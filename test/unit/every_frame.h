@@ -15,7 +15,8 @@
 
 static uint64_t every_state = 7;
 
-/* Set by tests whose readers refuse dates after the end of the world: values have a meaning then. */
+/* Set by tests whose readers refuse dates after the end of the world: values have a meaning
+ * then. */
 static bool every_sensible;
 
 static inline uint64_t every_random(uint64_t n)
@@ -26,9 +27,8 @@ static inline uint64_t every_random(uint64_t n)
 
 static const struct shmf_text every_colours[] = {
     {"red", 3}, {"", 0}, {"gr\xC3\xBCn", 5}, {"a longer name of a colour", 25}};
-static const struct shmf_pair every_notes[] = {{{"unit", 4}, {"m/s", 3}},
-                                               {{"long name", 9}, {"wind \xE2\x86\x92", 8}},
-                                               {{"", 0}, {"", 0}}};
+static const struct shmf_pair every_notes[] = {
+    {{"unit", 4}, {"m/s", 3}}, {{"long name", 9}, {"wind \xE2\x86\x92", 8}}, {{"", 0}, {"", 0}}};
 static const struct shmf_column_details every_details[EVERY_N] = {
     [SHMF_INT8 - 1] = {.metadata = every_notes, .n_metadata = 3},
     [SHMF_COMPLEX64 - 1] = {.metadata = every_notes, .n_metadata = 1},
@@ -59,7 +59,8 @@ static inline void every_make_sense(enum shmf_dtype dtype, void *data, int64_t n
         else if (dtype == SHMF_DATE64)
             wide[r] = ((int64_t)every_random(40000) - 20000) * day;
         else if (dtype == SHMF_TIME64)
-            wide[r] = (int64_t)every_random((uint64_t)day) * 1000000 + (int64_t)every_random(999999);
+            wide[r] =
+                (int64_t)every_random((uint64_t)day) * 1000000 + (int64_t)every_random(999999);
         else if (dtype == SHMF_TIMESTAMP || dtype == SHMF_DURATION)
             wide[r] = ((int64_t)every_random(1u << 30) - (1 << 29)) * 1000;
         else if (dtype == SHMF_DECIMAL128)
@@ -103,7 +104,8 @@ static inline void every_write(struct shmf_frame *frame, int64_t c, int64_t n)
     }
 }
 
-/* `nulls`: every so many-th cell on the average is null; 0: none. `labels`: enum shmf_row_labels. */
+/* `nulls`: every so many-th cell on the average is null; 0: none. `labels`: enum
+ * shmf_row_labels. */
 static inline struct shmf_frame *every_frame(int64_t n, unsigned nulls, int labels)
 {
     struct shmf_column_spec columns[EVERY_N];

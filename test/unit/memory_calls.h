@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 
 struct calls {
-    long kernel; /* calls of the kernel since calls_watch() */
-    long heap;   /* allocations */
-    long all;    /* both, as fail_at counts them: those whose failure matters */
-    long fail_at;   /* 0: none fails; n: the nth */
+    long kernel;     /* calls of the kernel since calls_watch() */
+    long heap;       /* allocations */
+    long all;        /* both, as fail_at counts them: those whose failure matters */
+    long fail_at;    /* 0: none fails; n: the nth */
     bool persistent; /* and all after it */
     int error;
     int collapse_error; /* what MADV_COLLAPSE says, 0: what the kernel says */
@@ -28,8 +28,8 @@ static struct shmfi_sys real_sys;
 static bool failing(void)
 {
     calls.all++;
-    bool hit = calls.fail_at && (calls.persistent ? calls.all >= calls.fail_at
-                                                  : calls.all == calls.fail_at);
+    bool hit = calls.fail_at &&
+               (calls.persistent ? calls.all >= calls.fail_at : calls.all == calls.fail_at);
     if (hit)
         errno = calls.error;
     return hit;
@@ -70,8 +70,7 @@ static int watched_fallocate(int fd, int mode, off_t offset, off_t length)
 
 static void *watched_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
-    return kernel_failing() ? MAP_FAILED
-                            : real_sys.mmap(at, length, protection, flags, fd, offset);
+    return kernel_failing() ? MAP_FAILED : real_sys.mmap(at, length, protection, flags, fd, offset);
 }
 
 static int watched_munmap(void *at, size_t length)

@@ -6,9 +6,11 @@
 #include <shmframe/derive.h>
 #include <shmframe/memory.h>
 
-static const int64_t n_buffers[EVERY_N + 1] = {
-    [SHMF_COMPLEX64] = 1, [SHMF_COMPLEX128] = 1, [SHMF_UTF8] = 3, [SHMF_LARGE_UTF8] = 3,
-    [SHMF_BINARY] = 3};
+static const int64_t n_buffers[EVERY_N + 1] = {[SHMF_COMPLEX64] = 1,
+                                               [SHMF_COMPLEX128] = 1,
+                                               [SHMF_UTF8] = 3,
+                                               [SHMF_LARGE_UTF8] = 3,
+                                               [SHMF_BINARY] = 3};
 
 static uint64_t used_bytes(void)
 {
@@ -112,8 +114,10 @@ static void test_the_schema_says_types_names_and_metadata(void **state)
 {
     (void)state;
     static const char *const formats[EVERY_N] = {
-        "b", "c", "s", "i", "l", "C", "S", "I", "L", "e", "f", "g", "+w:2", "+w:2", "u", "U", "z",
-        "w:3", "s", "tdD", "tdm", "ttm", "ttn", "tsu:Europe/Berlin", "tDs", "d:38,-2"};
+        "b",   "c",      "s", "i",   "l",    "C",    "S",   "I",
+        "L",   "e",      "f", "g",   "+w:2", "+w:2", "u",   "U",
+        "z",   "w:3",    "s", "tdD", "tdm",  "ttm",  "ttn", "tsu:Europe/Berlin",
+        "tDs", "d:38,-2"};
     static const char metadata[] = "\2\0\0\0\4\0\0\0unit\3\0\0\0m/s"
                                    "\11\0\0\0long name\10\0\0\0wind \xE2\x86\x92";
     struct shmf_frame *frame = every_frame(3, 0, SHMF_ROWS_UTF8);

@@ -77,8 +77,8 @@ static void test_labels_of_a_range_become_numbers_if_asked_for(void **state)
     assert_int_equal(shmf_frame_loc_number(back, 2), 2);
     shmf_frame_free(back);
     /* or a column like any other */
-    back = shmf_arrow_import(&schema, &array,
-                             &(struct shmf_arrow_import_options){.row_labels = ""}, NULL);
+    back = shmf_arrow_import(&schema, &array, &(struct shmf_arrow_import_options){.row_labels = ""},
+                             NULL);
     assert_int_equal(shmf_frame_columns(back), 2);
     assert_string_equal(text_of(back, 2, 1), "2");
     shmf_frame_free(back);
@@ -102,7 +102,8 @@ static void test_offsets_of_parents_and_children_add_up(void **state)
     struct ArrowSchema number = made_schema("i", "number"), flag = made_schema("b", "flag");
     struct ArrowSchema text = made_schema("Z", "text");
     struct ArrowSchema *fields[] = {&number, &flag, &text}, root = made_root(fields, 3);
-    struct ArrowArray a = made_array(9, 3, 2, number_buffers), b = made_array(10, 2, 2, flag_buffers);
+    struct ArrowArray a = made_array(9, 3, 2, number_buffers),
+                      b = made_array(10, 2, 2, flag_buffers);
     struct ArrowArray c = made_array(11, 1, 3, text_buffers);
     struct ArrowArray *children[] = {&a, &b, &c};
     const void *none[] = {NULL};
@@ -259,9 +260,9 @@ static void test_an_index_dtype_grows_with_the_merged_categories(void **state)
 static void test_types_that_a_frame_does_not_have_are_refused_with_the_fields_name(void **state)
 {
     (void)state;
-    const char *const formats[] = {"n",   "+l",  "+L",      "+s",        "+m",  "+w:2", "+ud:0,1",
-                                   "+r",  "d:5,2,256", "d:5,2,32", "tiM", "q",  "",     "w:0",
-                                   "w:x", "tsx:", "ts",      "d:39,0",    "+vl", "d:5"};
+    const char *const formats[] = {
+        "n",   "+l", "+L", "+s",  "+m",  "+w:2", "+ud:0,1", "+r",     "d:5,2,256", "d:5,2,32",
+        "tiM", "q",  "",   "w:0", "w:x", "tsx:", "ts",      "d:39,0", "+vl",       "d:5"};
     struct ArrowSchema field = made_schema("", "Feld"), part = made_schema("f", "item");
     struct ArrowSchema *fields[] = {&field}, *parts[] = {&part}, root = made_root(fields, 1);
     struct ArrowArray array = made_array(0, 0, 0, NULL), *children[] = {&array};
@@ -285,8 +286,9 @@ static void test_types_that_a_frame_does_not_have_are_refused_with_the_fields_na
     field = made_schema("i", "Feld");
     field.dictionary = &values;
     assert_null(shmf_arrow_import(&root, &batch, NULL, &err));
-    assert_string_equal(err.message,
-                        "field \"Feld\": a dictionary of format \"l\": only strings can be categories");
+    assert_string_equal(
+        err.message,
+        "field \"Feld\": a dictionary of format \"l\": only strings can be categories");
 }
 
 static void refused(const char *format, const void *second, const void *third, int64_t n,
@@ -332,7 +334,8 @@ static void test_the_failure_of_a_stream_is_told(void **state)
     (void)state;
     struct ArrowSchema schema = made_schema("c", "x");
     const void *buffers[] = {NULL, "abc"};
-    const struct ArrowArray batches[] = {made_array(3, 0, 2, buffers), made_array(3, 0, 2, buffers)};
+    const struct ArrowArray batches[] = {made_array(3, 0, 2, buffers),
+                                         made_array(3, 0, 2, buffers)};
     struct made_stream made = {&schema, batches, 2, 0, 1};
     struct ArrowArrayStream stream = made_stream(&made);
     struct shmf_error err = {0};
@@ -352,9 +355,11 @@ static void test_row_labels_come_from_the_field_that_is_named(void **state)
     const int32_t ends[] = {0, 2, 3};
     const void *number_buffers[] = {NULL, numbers}, *text_buffers[] = {NULL, ends, "aab"};
     const void *null_buffers[] = {"\1", numbers}, *none[] = {NULL};
-    struct ArrowSchema n = made_schema("l", "n"), t = made_schema("u", "t"), d = made_schema("g", "d");
+    struct ArrowSchema n = made_schema("l", "n"), t = made_schema("u", "t"),
+                       d = made_schema("g", "d");
     struct ArrowSchema *fields[] = {&n, &t, &d}, root = made_root(fields, 3);
-    struct ArrowArray a = made_array(2, 0, 2, number_buffers), b = made_array(2, 0, 3, text_buffers);
+    struct ArrowArray a = made_array(2, 0, 2, number_buffers),
+                      b = made_array(2, 0, 3, text_buffers);
     struct ArrowArray c = made_array(2, 0, 2, null_buffers), *children[] = {&a, &b, &c};
     struct ArrowArray batch = made_array(2, 0, 1, none);
     batch.n_children = 3;

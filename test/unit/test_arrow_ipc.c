@@ -218,8 +218,8 @@ static void test_flipped_bits_are_a_frame_or_an_error(void **state)
         unsigned char *bytes = written(frame, (enum shmf_ipc_format)format, 5, &size);
         for (size_t at = 0; at < size; at += 1 + every_random(test_slowness() > 1 ? 40 : 2)) {
             unsigned char was = bytes[at];
-            bytes[at] = (unsigned char)(every_random(2) ? was ^ 1u << every_random(8)
-                                                        : every_random(256));
+            bytes[at] =
+                (unsigned char)(every_random(2) ? was ^ 1u << every_random(8) : every_random(256));
             if (survives(bytes, size, &err))
                 frames++;
             else
@@ -235,8 +235,9 @@ static void test_flipped_bits_are_a_frame_or_an_error(void **state)
 static void test_numbers_anywhere_replaced_by_extreme_ones_are_a_frame_or_an_error(void **state)
 {
     (void)state;
-    static const uint64_t extremes[] = {0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, INT64_MAX,
-                                        UINT64_C(1) << 63, UINT64_MAX, 0xFFFF, 0x10000};
+    static const uint64_t extremes[] = {0,          1,         0x7FFFFFFF,        0x80000000,
+                                        0xFFFFFFFF, INT64_MAX, UINT64_C(1) << 63, UINT64_MAX,
+                                        0xFFFF,     0x10000};
     struct shmf_frame *frame = every_frame(9, 3, SHMF_ROWS_UTF8);
     for (int format = 0; format < 2; format++) {
         size_t size;
@@ -265,8 +266,7 @@ static void test_bytes_of_another_kind_are_refused(void **state)
     assert_false(survives((const unsigned char *)"a,b\n1,2\n3,4\n", 12, &err));
     assert_int_equal(err.code, SHMF_E_CORRUPT);
     assert_false(survives((const unsigned char *)"ARROW1\0\0ARROW1", 14, &err));
-    assert_string_equal(err.message,
-                        "byte 14: the file does not end as it must: it is cut off");
+    assert_string_equal(err.message, "byte 14: the file does not end as it must: it is cut off");
     assert_null(shmf_ipc_read_memory((const char *)&err + 1, 8, NULL, &err));
     assert_int_equal(err.code, SHMF_E_INVAL);
     assert_null(shmf_ipc_read_memory(NULL, 8, NULL, &err));

@@ -133,8 +133,8 @@ static void test_the_policy_holds_for_the_pages(void **state)
         struct shmfi_segment *segment;
         struct shmf_memory_stats stats = stats_with(numa, &segment);
         int policy = -1;
-        bool known =
-            !shmfi_sys.get_mempolicy(&policy, NULL, 0, (char *)segment->base + SIZE / 2, MPOL_F_ADDR);
+        bool known = !shmfi_sys.get_mempolicy(&policy, NULL, 0, (char *)segment->base + SIZE / 2,
+                                              MPOL_F_ADDR);
         if (known && stats.placed_bytes && policy != MPOL_PREFERRED)
             assert_int_equal(policy, expected[numa]);
         memset(segment->base, 1, SIZE);

@@ -93,17 +93,19 @@ static void test_descriptions_that_are_wrong_say_where(void **state)
     expect_refused("{'descr': '<f8', 'descr': '<f8'}", SHMF_E_CORRUPT, "each once");
     expect_refused("{'descr': <f8}", SHMF_E_CORRUPT, "byte 20: a text in quotes");
     expect_refused("{'descr': '<f8", SHMF_E_CORRUPT, "a quote");
-    expect_refused("{'descr': 'a very long text that is no type at all'}", SHMF_E_CORRUPT, "shorter");
+    expect_refused("{'descr': 'a very long text that is no type at all'}", SHMF_E_CORRUPT,
+                   "shorter");
     expect_refused("{'descr': '', }", SHMF_E_UNSUPPORTED, "type ''");
     expect_refused("{'descr': [('a', '<f8')], }", SHMF_E_UNSUPPORTED, "records");
     expect_refused("{'shape': (1,,), }", SHMF_E_CORRUPT, "a length");
     expect_refused("{'shape': (1 2), }", SHMF_E_CORRUPT, "',' or ')'");
     expect_refused("{'shape': (99999999999999999999,), }", SHMF_E_TOOBIG, "2^63");
-    expect_refused("{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 4000000000)}", SHMF_E_TOOBIG,
-                   "bytes");
-    expect_refused("{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 2)}", SHMF_E_CORRUPT,
-                   "byte 256: the file ends too early");
-    expect_refused("{'descr': '<f8', 'fortran_order': False, 'shape': (1,)} x", SHMF_E_CORRUPT, "the end");
+    expect_refused("{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 4000000000)}",
+                   SHMF_E_TOOBIG, "bytes");
+    expect_refused("{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 2)}",
+                   SHMF_E_CORRUPT, "byte 256: the file ends too early");
+    expect_refused("{'descr': '<f8', 'fortran_order': False, 'shape': (1,)} x", SHMF_E_CORRUPT,
+                   "the end");
 }
 
 static void test_what_is_no_file_of_an_array_is_refused(void **state)

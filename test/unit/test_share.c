@@ -107,7 +107,8 @@ static void test_a_second_unlink_is_refused(void **state)
     shmf_share_free(NULL);
 }
 
-/* ---- objects ---------------------------------------------------------------------------------- */
+/* ---- objects
+ * ---------------------------------------------------------------------------------- */
 
 static void test_a_frame_of_all_types_comes_back_equal_with_every_access(void **state)
 {
@@ -118,9 +119,8 @@ static void test_a_frame_of_all_types_comes_back_equal_with_every_access(void **
     assert_non_null(share);
     for (uint32_t access = SHMF_READ_ONLY; access <= SHMF_PRIVATE_COPY; access++)
         for (uint32_t untrusted = 0; untrusted < 2; untrusted++) {
-            struct shmf_attach_options options = {.access = access,
-                                                  .untrusted = untrusted,
-                                                  .validation = SHMF_VALIDATE_FULL};
+            struct shmf_attach_options options = {
+                .access = access, .untrusted = untrusted, .validation = SHMF_VALIDATE_FULL};
             struct shmf_frame *again = shmf_frame_attach(name, &options, &err);
             assert_non_null(again);
             assert_int_equal(shmf_frame_equal(frame, again), 1);
@@ -230,7 +230,8 @@ static void test_an_attached_object_has_a_handle_that_opens_it_again(void **stat
     shmf_share_free(share);
 }
 
-/* ---- permissions ------------------------------------------------------------------------------ */
+/* ---- permissions
+ * ------------------------------------------------------------------------------ */
 
 static mode_t mode_of(const char *path)
 {
@@ -252,7 +253,8 @@ static void test_only_its_user_may_open_a_name_unless_the_owner_says_otherwise(v
         assert_int_equal(mode_of(test_name_path("mode")), modes[i] ? modes[i] : 0600);
         shmf_share_free(share);
     }
-    static const uint32_t wrong[] = {0400, 0200, 0660, 0606, 0622, 0700, 0755, 04600, 01600, 0100600};
+    static const uint32_t wrong[] = {0400, 0200, 0660,  0606,  0622,
+                                     0700, 0755, 04600, 01600, 0100600};
     for (int i = 0; i < 10; i++) {
         struct shmf_publish_options options = {.mode = wrong[i]};
         assert_null(publish_pattern(test_name("mode"), 10, 1, &options, &err));
@@ -277,7 +279,8 @@ static void test_wrong_options_are_refused(void **state)
     shmf_share_free(share);
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking
+ * ---------------------------------------------------------------------------------- */
 
 static int find(const struct shmf_name_info *info, void *context)
 {
@@ -340,7 +343,8 @@ static void test_names_are_listed_with_what_they_hold_and_whose_they_are(void **
     assert_int_equal(shmf_name_info("x", NULL, &err), SHMF_E_INVAL);
 }
 
-/* ---- references ------------------------------------------------------------------------------- */
+/* ---- references
+ * ------------------------------------------------------------------------------- */
 
 static void test_the_reference_of_a_share_attaches_it(void **state)
 {
@@ -359,12 +363,27 @@ static void test_the_reference_of_a_share_attaches_it(void **state)
 static void test_references_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
-        "shmf:", "shmf:name:", "shmf:name:a/b", "shmf:name:shmf:name:x", "shmf:fd:", "shmf:fd:1",
-        "shmf:fd:1:", "shmf:fd::1", "shmf:fd:-1:1", "shmf:fd:+1:1", "shmf:fd: 1:1", "shmf:fd:1:2x",
-        "shmf:fd:01:2", "shmf:fd:99999999999999999999:1", "shmf:fd:2147483648:1",
-        "shmf:fd:1:99999999999999999999", "shmf:fd:1:1:1", "shmf:fd:4000:1", "shmf:pid:1", "SHMF:fd:1:1",
-        "shmf:fd:0x1:1"};
+    static const char *const wrong[] = {"shmf:",
+                                        "shmf:name:",
+                                        "shmf:name:a/b",
+                                        "shmf:name:shmf:name:x",
+                                        "shmf:fd:",
+                                        "shmf:fd:1",
+                                        "shmf:fd:1:",
+                                        "shmf:fd::1",
+                                        "shmf:fd:-1:1",
+                                        "shmf:fd:+1:1",
+                                        "shmf:fd: 1:1",
+                                        "shmf:fd:1:2x",
+                                        "shmf:fd:01:2",
+                                        "shmf:fd:99999999999999999999:1",
+                                        "shmf:fd:2147483648:1",
+                                        "shmf:fd:1:99999999999999999999",
+                                        "shmf:fd:1:1:1",
+                                        "shmf:fd:4000:1",
+                                        "shmf:pid:1",
+                                        "SHMF:fd:1:1",
+                                        "shmf:fd:0x1:1"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         if (attach_code(wrong[i], NULL) != SHMF_E_INVAL)
             fail_msg("%s", wrong[i]);

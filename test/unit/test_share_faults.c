@@ -191,7 +191,9 @@ static void drain(void)
     } control;
     struct iovec vector = {bytes, sizeof bytes};
     for (;;) {
-        struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+        struct msghdr message = {.msg_iov = &vector,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
                                  .msg_controllen = sizeof control};
         if (recvmsg(ends[1], &message, MSG_DONTWAIT) <= 0)
             return;
@@ -230,9 +232,9 @@ static void try_with_failures(bool (*does)(void), int why)
 static void test_whatever_call_fails_nothing_is_left_and_the_reason_is_given(void **state)
 {
     (void)state;
-    static bool (*const all[])(void) = {
-        publish_it,       attach_read_only, attach_copy_on_write, attach_private_copy,
-        send_and_receive, export_it,        look_at_it};
+    static bool (*const all[])(void) = {publish_it,          attach_read_only, attach_copy_on_write,
+                                        attach_private_copy, send_and_receive, export_it,
+                                        look_at_it};
     static const int reasons[] = {ENOMEM, EMFILE, EPERM, ENOSPC};
     real = shmfi_sys;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
@@ -247,7 +249,8 @@ static void test_whatever_call_fails_nothing_is_left_and_the_reason_is_given(voi
     close(ends[1]);
 }
 
-/* ---- other kernels ---------------------------------------------------------------------------- */
+/* ---- other kernels
+ * ---------------------------------------------------------------------------- */
 
 static int no_tmpfile(const char *path, int flags, mode_t mode)
 {

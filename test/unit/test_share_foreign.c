@@ -11,7 +11,8 @@
 
 static struct shmf_error err;
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files
+ * ------------------------------------------------------------------------------------ */
 
 static void test_planted_links_and_files_of_other_kinds_are_refused(void **state)
 {
@@ -60,7 +61,8 @@ static void test_files_that_others_may_write_or_that_belong_to_others_are_refuse
     shmf_share_free(share);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes
+ * ------------------------------------------------------------------------------------ */
 
 /* Makes a file under a name as another program could. */
 static void plant(const char *name, const void *bytes, size_t size)
@@ -79,9 +81,9 @@ static void test_files_that_hold_no_segment_are_refused_and_not_removed(void **s
     for (int i = 0; i < 9; i++) {
         plant("nothing", bytes, sizes[i]);
         assert_int_equal(attach_code(test_name("nothing"), NULL), SHMF_E_CORRUPT);
-        assert_int_equal(attach_code(test_name("nothing"),
-                                     &(struct shmf_attach_options){.untrusted = 1}),
-                         SHMF_E_CORRUPT);
+        assert_int_equal(
+            attach_code(test_name("nothing"), &(struct shmf_attach_options){.untrusted = 1}),
+            SHMF_E_CORRUPT);
         struct shmf_name_info info;
         assert_int_equal(shmf_name_info(test_name("nothing"), &info, &err), SHMF_OK);
         assert_int_equal(info.kind, SHMF_KIND_NONE);
@@ -146,7 +148,8 @@ static void test_validation_reaches_the_values(void **state)
     struct shmf_format_column column;
     int fd = open(test_name_path("full"), O_RDWR | O_CLOEXEC);
     assert_int_equal(pread(fd, &header, sizeof header, 0), sizeof header);
-    assert_int_equal(pread(fd, &column, sizeof column, (off_t)header.columns_offset), sizeof column);
+    assert_int_equal(pread(fd, &column, sizeof column, (off_t)header.columns_offset),
+                     sizeof column);
     assert_int_equal(pwrite(fd, "\xff", 1, (off_t)column.data_offset), 1);
     struct shmf_attach_options options = {.validation = SHMF_VALIDATE_DEFAULT};
     struct shmf_frame *again = shmf_frame_attach(test_name("full"), &options, &err);

@@ -1,4 +1,5 @@
-/* One large array, its rows computed by everybody where they lie: nothing is handed over but slices. */
+/* One large array, its rows computed by everybody where they lie: nothing is handed over but
+ * slices. */
 #include "way.h"
 
 #include <shmframe/grant.h>

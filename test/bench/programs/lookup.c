@@ -39,10 +39,8 @@ static void make_frame(int64_t rows, int64_t columns)
     bench_need(row_labels && values, "memory for labels");
     for (int64_t i = 0; i < rows; i++)
         row_labels[i] = labels[i];
-    struct shmf_frame_spec spec = {.n_rows = rows,
-                                   .n_columns = columns,
-                                   .dtype = SHMF_FLOAT64,
-                                   .row_labels = row_labels};
+    struct shmf_frame_spec spec = {
+        .n_rows = rows, .n_columns = columns, .dtype = SHMF_FLOAT64, .row_labels = row_labels};
     frame = shmf_frame_from_matrix(&spec, &one, 0, 0, &err);
     bench_need(frame != NULL, "a frame");
     free(row_labels);

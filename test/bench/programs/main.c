@@ -7,9 +7,8 @@
 static const struct measure *find(const char *bench, const char *impl)
 {
     const struct measure *const tables[] = {
-        bench_roundtrip, bench_loops, bench_lookup, bench_life, bench_memory,
-        bench_inplace,
-        way_plain, way_pipe, way_shmframe,
+        bench_roundtrip, bench_loops, bench_lookup, bench_life,   bench_memory,
+        bench_inplace,   way_plain,   way_pipe,     way_shmframe,
 #ifdef _OPENMP
         way_omp,
 #endif
@@ -17,8 +16,7 @@ static const struct measure *find(const char *bench, const char *impl)
     const struct measure *found = NULL;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (const struct measure *m = tables[i]; m->impl; m++)
-            if (!strcmp(m->impl, impl) &&
-                (m->bench ? !strcmp(m->bench, bench) : !found))
+            if (!strcmp(m->impl, impl) && (m->bench ? !strcmp(m->bench, bench) : !found))
                 found = m;
     return found;
 }

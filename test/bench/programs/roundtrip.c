@@ -24,7 +24,7 @@ enum { MOST = 1 << 20 };
 static struct table {
     _Alignas(128) _Atomic uint32_t ping;
     _Alignas(128) _Atomic uint32_t pong;
-} *table;
+} * table;
 static int bell;
 static pid_t partner;
 static struct shmf_pool *pool;
@@ -182,7 +182,9 @@ static void run_shmframe(int64_t n, struct reply *reply)
 
 #define BOTH(bench)                                                                                \
     {bench, "raw", NULL, open_raw, run_raw, close_raw},                                            \
-    {bench, "shmframe", NULL, open_shmframe, run_shmframe, close_shmframe}
+    {                                                                                              \
+        bench, "shmframe", NULL, open_shmframe, run_shmframe, close_shmframe                       \
+    }
 
 const struct measure bench_roundtrip[] = {
     BOTH("roundtrip_spin"),

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-extern struct work way_work;   /* the bench's kernel */
-extern double *way_input;      /* its input, in plain memory */
+extern struct work way_work; /* the bench's kernel */
+extern double *way_input;    /* its input, in plain memory */
 
 /* Finds the kernel and fills its input. */
 void way_prepare(void);

@@ -67,9 +67,9 @@ void open_segment()
 {
     name = "shmframe-bench-" + std::to_string(getpid());
     const auto count = static_cast<size_t>(window() + setting.workers + 1);
-    memory = std::make_unique<ipc::managed_shared_memory>(
-        ipc::create_only, (name + "-m").c_str(),
-        count * (way_work.result_bytes + 4096) + (1 << 20));
+    memory = std::make_unique<ipc::managed_shared_memory>(ipc::create_only, (name + "-m").c_str(),
+                                                          count * (way_work.result_bytes + 4096) +
+                                                              (1 << 20));
     tasks = std::make_unique<ipc::message_queue>(ipc::create_only, (name + "-t").c_str(), count,
                                                  sizeof(message));
     results = std::make_unique<ipc::message_queue>(ipc::create_only, (name + "-r").c_str(), count,

@@ -16,8 +16,8 @@ static MPI_Win window;
 static void open_window(void)
 {
     /* two results for each: one is looked at while the next is computed */
-    MPI_Win_allocate_shared((MPI_Aint)(2 * way_work.result_bytes), 1, MPI_INFO_NULL,
-                            MPI_COMM_WORLD, &mine, &window);
+    MPI_Win_allocate_shared((MPI_Aint)(2 * way_work.result_bytes), 1, MPI_INFO_NULL, MPI_COMM_WORLD,
+                            &mine, &window);
     parts = malloc((size_t)ranks * sizeof *parts);
     bench_need(parts != NULL, "memory for the parts");
     for (int r = 0; r < ranks; r++) {

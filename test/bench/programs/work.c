@@ -127,12 +127,12 @@ static const struct work works[] = {
     {"copy_200MB", 5000, 5000, false, WIDE, 0, copy},
     {"convolve", 1000, 5000, true, INT64_C(1000) * 5000 * 8, 0, convolution},
     {"convolve_sum", 1000, 5000, true, 8, 0, convolution_sum},
-    {"row_means", 0, 1000, false, 8, 0, row_mean},     /* at: bytes of the matrix */
-    {"result_sizes", 0, 0, false, 0, 0, fill},         /* at: bytes of a result */
-    {"task_lengths", 0, 0, false, 8, 0, chain},        /* at: links of the chain */
-    {"noop_imap", 0, 0, false, 8, 0, number},          /* at: window, 0 the default */
+    {"row_means", 0, 1000, false, 8, 0, row_mean}, /* at: bytes of the matrix */
+    {"result_sizes", 0, 0, false, 0, 0, fill},     /* at: bytes of a result */
+    {"task_lengths", 0, 0, false, 8, 0, chain},    /* at: links of the chain */
+    {"noop_imap", 0, 0, false, 8, 0, number},      /* at: window, 0 the default */
     {"noop_map", 0, 0, false, 8, 0, number},
-    {"million_tasks", 0, 0, false, 256, 0, fill},      /* too large to travel in the record */
+    {"million_tasks", 0, 0, false, 256, 0, fill}, /* too large to travel in the record */
     {"workers_256", 0, 0, false, 8, 0, number},
 };
 

@@ -15,7 +15,7 @@ struct work {
     int64_t rows, columns; /* of the input */
     bool labelled;         /* column-major, with labelled rows: a frame; else a row-major array */
     size_t result_bytes;
-    int64_t at;            /* the bench's parameter */
+    int64_t at; /* the bench's parameter */
     void (*compute)(const struct work *work, const double *input, int64_t row, int64_t task,
                     void *result);
 };

@@ -4,7 +4,8 @@
 #include <iostream>
 #include <memory>
 
-namespace {
+namespace
+{
 
 extern "C" int square(struct shmf_task *task, void *)
 {

@@ -1,0 +1,43 @@
+"""All C and C++ of the tree is as clang-format would write it: format.py ROOT.
+
+Versions of clang-format differ in taste; the tree follows Debian 12's (14). Exit code 77 (skipped)
+where that version is not to be had.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import source
+
+VERSION = 14
+
+
+def formatter():
+    for name in (f'clang-format-{VERSION}', 'clang-format'):
+        path = shutil.which(name)
+        if not path:
+            continue
+        answer = subprocess.run([path, '--version'], capture_output=True, text=True).stdout
+        if re.search(rf'version {VERSION}\.', answer):
+            return path
+    return None
+
+
+def main(root):
+    command = formatter()
+    if not command:
+        print(f'no clang-format {VERSION} here')
+        return 77
+    files = [p for p in source.tree_files(root) if p.suffix in ('.c', '.h', '.cpp')]
+    result = subprocess.run([command, '--dry-run', '--Werror', '-style=file', *map(str, files)],
+                            capture_output=True, text=True)
+    print(result.stderr, end='')
+    print(f'{len(files)} files looked at')
+    return 1 if result.returncode else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(pathlib.Path(sys.argv[1])))
