@@ -30,8 +30,9 @@ static int multiples(struct shmf_task *task, void *context)
     int numbers[] = {factor, 2 * factor, 3 * factor};
     (void)context;
     usleep(50000);
-    while (factor == SLOW + 1)
-        pause();
+    if (factor == SLOW + 1)
+        for (;;)
+            pause();
     return shmf_task_return_bytes(task, numbers, sizeof numbers);
 }
 

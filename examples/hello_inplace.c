@@ -58,7 +58,7 @@ int main(void)
     if (pool && out && shmf_pool_for(pool, 0, ROWS, fill, NULL, &options, &err) == SHMF_OK) {
         const double *data = shmf_array_data(out);
         wrong = 0;
-        for (int64_t i = 0; i < ROWS * COLUMNS; i++)
+        for (int64_t i = 0; i < (int64_t)ROWS * COLUMNS; i++)
             wrong += data[i] != value(i / COLUMNS, i % COLUMNS);
         printf("%d rows by 4 workers: %s\n", ROWS, wrong ? "wrong" : "as computed alone");
         shmf_pool_for(pool, 0, ROWS, crash_at_500, NULL, &options, &err);

@@ -63,7 +63,8 @@ static unsigned ways(struct argp_state *state, const char *text)
     unsigned found = 0;
     while (*text) {
         size_t length = strcspn(text, ","), i = 0;
-        while (i < 4 && (strlen(known[i].name) != length || strncmp(known[i].name, text, length)))
+        while (i < 4 &&
+               (strlen(known[i].name) != length || strncmp(known[i].name, text, length) != 0))
             i++;
         if (i == 4)
             argp_error(state, "unknown way in --mode: \"%s\"", text);

@@ -38,7 +38,7 @@ ALWAYS_INLINE void step(words state[4][2], double out[8])
         doubles number;
         memcpy(&number, &bits, sizeof number);
         number -= 1.0;
-        memcpy(out + 4 * half, &number, sizeof number);
+        memcpy(out + (size_t)half * 4, &number, sizeof number);
         words shifted = s1 << 17;
         s2 ^= s0;
         s3 ^= s1;

@@ -247,10 +247,15 @@ static void free_plan(struct plan *plan)
 static void name_field(const struct shmfi_arrow_import *import, const struct plan *plan,
                        struct shmf_error *err)
 {
-    long long column;
+    static const char word[] = "column ";
     char message[SHMF_ERROR_MESSAGE_SIZE];
-    const char *at = err ? strstr(err->message, "column ") : NULL;
-    if (!at || sscanf(at, "column %lld", &column) != 1 || column < 0 || column >= plan->n)
+    const char *at = err ? strstr(err->message, word) : NULL;
+    if (!at)
+        return;
+    char *end;
+    at += strlen(word);
+    long long column = strtoll(at, &end, 10);
+    if (end == at || column < 0 || column >= plan->n)
         return;
     memcpy(message, err->message, sizeof message);
     shmfi_arrow_error(err, err->code, "field \"%s\": %s",

@@ -17,6 +17,9 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
+if(SHMFRAME_TESTS)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON) # for clang-tidy
+endif()
 
 add_library(shmframe_flags INTERFACE)
 target_compile_definitions(shmframe_flags INTERFACE _GNU_SOURCE)

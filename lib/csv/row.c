@@ -10,10 +10,9 @@ bool shmfi_csv_fail(struct shmfi_csv_reader *reader, int code, const char *forma
     struct shmfi_csv_failure *failure = reader->failure;
     va_list arguments;
     failure->code = code;
-    int used =
-        snprintf(failure->message, sizeof failure->message,
-                 "line %lld, column %lld: ", (long long)(reader->line + reader->lines_in_row),
-                 (long long)(reader->column > 0 ? reader->column : 1));
+    int used = snprintf(failure->message, sizeof failure->message, "line %lld, column %lld: ",
+                        (long long)reader->line + (long long)reader->lines_in_row,
+                        (long long)(reader->column > 0 ? reader->column : 1));
     va_start(arguments, format);
     if (used >= 0 && (size_t)used < sizeof failure->message)
         vsnprintf(failure->message + used, sizeof failure->message - (size_t)used, format,

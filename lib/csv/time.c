@@ -5,7 +5,7 @@ static bool two(const char *text, int64_t *value)
 {
     unsigned tens = (unsigned char)text[0] - (unsigned)'0',
              ones = (unsigned char)text[1] - (unsigned)'0';
-    *value = (int64_t)(tens * 10 + ones);
+    *value = (int64_t)tens * 10 + ones;
     return tens <= 9 && ones <= 9;
 }
 

@@ -33,7 +33,7 @@ bool shmfi_frame_find_matrix(const struct shmf_frame *frame, uint32_t *dtype, ui
 }
 
 /* Padding to 64 bytes, and 64 more where columns are kept off a distance of 4096. */
-#define MAX_PADDING (2 * SHMFI_BUFFER_ALIGNMENT - UINT64_C(1))
+#define MAX_PADDING (UINT64_C(2) * SHMFI_BUFFER_ALIGNMENT - 1)
 
 /* Where the buffer that follows this column's data begins: what lies between is padding. */
 static uint64_t next_buffer(const struct shmf_frame *frame, int64_t column)

@@ -10,7 +10,7 @@
 
 static int set_policy(const struct shmfi_region *region, int policy, const unsigned long *nodes)
 {
-    unsigned long bits = nodes ? WORDS * 8 * sizeof *nodes + 1 : 0;
+    unsigned long bits = nodes ? sizeof *nodes * 8 * WORDS + 1 : 0;
     return shmfi_sys.mbind(region->base, region->size, policy, nodes, bits);
 }
 

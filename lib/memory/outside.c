@@ -115,7 +115,7 @@ int shmfi_outside_read(int fd, uint64_t offset, void *to, uint64_t size, struct 
         if (got == 0)
             return shmfi_error(err, SHMF_E_CORRUPT,
                                "a segment's file ends at byte %llu: it became shorter",
-                               (unsigned long long)(offset + done));
+                               (unsigned long long)offset + done);
         done += (uint64_t)got;
     }
     return 0;

@@ -108,8 +108,8 @@ static int measure(const struct source *source, const struct shmfi_npy_header *h
     if (*size > source->size - source->at)
         return shmfi_npy_error(
             source->err, SHMF_E_CORRUPT,
-            "%s: byte %lld: the file ends too early, at byte %lld the elements would", source->path,
-            (long long)source->size, (long long)((uint64_t)source->at + (uint64_t)*size));
+            "%s: byte %lld: the file ends too early, at byte %llu the elements would", source->path,
+            (long long)source->size, (unsigned long long)source->at + (unsigned long long)*size);
     return SHMF_OK;
 }
 

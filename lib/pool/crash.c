@@ -75,9 +75,11 @@ static void note(int number, siginfo_t *info, void *context)
         raise(number);
 }
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl*): the sanitizers' own names. */
 extern void __asan_init(void) __attribute__((weak));
 extern void __tsan_init(void) __attribute__((weak));
 extern void __msan_init(void) __attribute__((weak));
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl*) */
 
 static bool somebody_watches(void)
 {

@@ -48,7 +48,7 @@ static int check_file(int fd, struct shmf_format_header *header, struct shmf_err
     int rc = shmfi_outside_read(fd, 0, header, sizeof *header, err);
     if (rc)
         return rc;
-    if (memcmp(header->magic, SHMF_FORMAT_MAGIC, sizeof header->magic))
+    if (memcmp(header->magic, SHMF_FORMAT_MAGIC, sizeof header->magic) != 0)
         return shmfi_error(err, SHMF_E_CORRUPT, "header: magic is not that of a segment");
     if (header->total_size != (uint64_t)status.st_size)
         return shmfi_error(err, SHMF_E_CORRUPT, "header: total_size is %llu, but the file has %llu",

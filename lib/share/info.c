@@ -134,7 +134,7 @@ int64_t shmf_name_each(int (*visit)(const struct shmf_name_info *info, void *con
     while (!stop && (entry = readdir(folder))) {
         struct shmf_name_info info;
         size_t length = strlen(SHMFI_SHARE_PREFIX);
-        if (strncmp(entry->d_name, SHMFI_SHARE_PREFIX, length) ||
+        if (strncmp(entry->d_name, SHMFI_SHARE_PREFIX, length) != 0 ||
             shmf_name_info(entry->d_name + length, &info, NULL))
             continue;
         count++;

@@ -126,7 +126,7 @@ static int check_message(const struct message *message, uint32_t kind, int fd,
                          struct shmf_error *err)
 {
     struct stat status;
-    if (memcmp(message->magic, magic, sizeof magic))
+    if (memcmp(message->magic, magic, sizeof magic) != 0)
         return shmfi_error(err, SHMF_E_CORRUPT, "message: magic is not that of an object");
     if (message->version != 1)
         return shmfi_error(err, SHMF_E_VERSION, "message: version is %u, not 1", message->version);

@@ -106,8 +106,8 @@ static void sweep_file(const char *file, struct sweep *sweep)
     struct shmfi_path path;
     struct shmf_name_info info = {.state = SHMF_NAME_UNKNOWN};
     size_t length = strlen(SHMFI_SHARE_PREFIX);
-    bool named = !strncmp(file, SHMFI_SHARE_PREFIX, length);
-    if (!named && strncmp(file, SHMFI_SHARE_UNBORN, strlen(SHMFI_SHARE_UNBORN)))
+    bool named = strncmp(file, SHMFI_SHARE_PREFIX, length) == 0;
+    if (!named && strncmp(file, SHMFI_SHARE_UNBORN, strlen(SHMFI_SHARE_UNBORN)) != 0)
         return;
     int size = snprintf(path.text, sizeof path.text, "%s/%s", SHMFI_SHARE_FOLDER, file);
     if (size < 0 || (size_t)size >= sizeof path.text ||

@@ -5,31 +5,16 @@ where that version is not to be had.
 """
 
 import pathlib
-import re
-import shutil
 import subprocess
 import sys
 
 import source
 
-VERSION = 14
-
-
-def formatter():
-    for name in (f'clang-format-{VERSION}', 'clang-format'):
-        path = shutil.which(name)
-        if not path:
-            continue
-        answer = subprocess.run([path, '--version'], capture_output=True, text=True).stdout
-        if re.search(rf'version {VERSION}\.', answer):
-            return path
-    return None
-
 
 def main(root):
-    command = formatter()
+    command = source.clang_tool('clang-format')
     if not command:
-        print(f'no clang-format {VERSION} here')
+        print(f'no clang-format {source.CLANG} here')
         return 77
     files = [p for p in source.tree_files(root) if p.suffix in ('.c', '.h', '.cpp')]
     result = subprocess.run([command, '--dry-run', '--Werror', '-style=file', *map(str, files)],

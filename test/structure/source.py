@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ LEXEME = re.compile(
     r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 MODULE = re.compile(r'^\s*shmframe_module\((\w+)(?:\s+USES\s+([\w\s]+))?\)', re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+CLANG = 14  # Debian 12's: the versions differ in what they write and find
 
 
 def blank(match):
@@ -59,6 +61,15 @@ def ladder(root):
         for other in used.split():
             closure[name] |= closure[other]
     return closure
+
+
+def clang_tool(name):
+    """The path of a clang tool of version CLANG, or None."""
+    for path in filter(None, map(shutil.which, (f'{name}-{CLANG}', name))):
+        answer = subprocess.run([path, '--version'], capture_output=True, text=True).stdout
+        if re.search(rf'version {CLANG}\.', answer):
+            return path
+    return None
 
 
 def main(check):
