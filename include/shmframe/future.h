@@ -25,7 +25,8 @@ struct shmf_submit_options {
     double deadline_seconds; /* > 0: the worker is killed when the task has run that long */
     shmf_future_fn done_fn;
     void *user;
-    uint64_t reserved[8]; /* must be zero */
+    int64_t index;        /* shmf_task_index */
+    uint64_t reserved[7]; /* must be zero */
 };
 
 /* Queues one task; `input` (may be NULL) is copied, its handles are kept alive until the task is

@@ -19,6 +19,7 @@
 #include <shmframe/future.h>
 #include <shmframe/grant.h>
 #include <shmframe/handle.h>
+#include <shmframe/image.h>
 #include <shmframe/ipc.h>
 #include <shmframe/map.h>
 #include <shmframe/memory.h>

@@ -173,10 +173,18 @@ struct shmfi_outside {
  * mapped here afterwards. SHMF_E_NOSPC: no room, found out before anything is written. */
 int shmfi_outside_fill(int fd, const struct shmfi_outside *bytes, struct shmf_error *err);
 
+/* The first half of it: the file is `size` bytes long, has its pages, and is mapped for writing,
+ * not in children; the caller unmaps it with shmfi_outside_unmap(). */
+int shmfi_outside_map(int fd, uint64_t size, void **base, struct shmf_error *err);
+void shmfi_outside_unmap(void *base, uint64_t size);
+
 /* Seals a memfd that nobody maps for writing: the kernel refuses every change, by anybody, for
  * ever. `*fd` is replaced by a descriptor that was opened read-only, where /proc is there. */
 int shmfi_outside_seal(int *fd, struct shmf_error *err);
 bool shmfi_outside_is_sealed(int fd);
+
+/* Another descriptor of the file, opened read-only where /proc is there. Negative: a status. */
+int shmfi_outside_reader(int fd, struct shmf_error *err);
 
 /* Copies bytes of a file that somebody may truncate meanwhile. SHMF_E_CORRUPT: they are gone. */
 int shmfi_outside_read(int fd, uint64_t offset, void *to, uint64_t size, struct shmf_error *err);
@@ -196,6 +204,33 @@ int shmfi_segment_read(const struct shmfi_segment *segment, uint64_t offset, voi
 /* The descriptor of the sealed file that holds this segment alone, unchanged; borrowed; -1: there
  * is none. */
 int shmfi_segment_sealed_fd(const struct shmfi_segment *segment);
+
+/* ---- setting aside: a segment's file without its region -------------------------------------- */
+
+/* A segment that is alone in a region of this process keeps its file when the region goes. */
+struct shmfi_aside {
+    struct shmfi_segment *segment; /* until it is committed */
+    uint64_t *size_word;           /* in the segment's header; restored by undo */
+    uint64_t size;                 /* that the header had */
+    uint64_t generation;
+    int fd; /* a descriptor of the file, for writing; the caller's */
+};
+
+/* 1: the header says now that the segment is all of its file. 0: it cannot be set aside, because
+ * it shares its region, is referred to elsewhere, or others may write it. Negative: a status. */
+int shmfi_aside_begin(struct shmfi_segment *segment, struct shmfi_aside *aside,
+                      struct shmf_error *err);
+
+/* Everything is as it was. */
+void shmfi_aside_undo(struct shmfi_aside *aside);
+
+/* The region goes with the segment, whose last reference is the caller's to drop next; its pages
+ * stay in the file, and count no more as memory of this process. */
+void shmfi_aside_commit(struct shmfi_aside *aside);
+
+/* After that: the header is that of a living segment again, and the file is sealed. Closes
+ * `aside->fd` in any case. SHMF_E_SYS: somebody maps it for writing. */
+int shmfi_aside_seal(struct shmfi_aside *aside, struct shmf_error *err);
 
 /* ---- granting ------------------------------------------------------------------------------ */
 

@@ -50,36 +50,50 @@ static int collapse(int fd, uint8_t *base, uint64_t size, struct shmf_error *err
 }
 
 /* All pages are there before the first is touched, so that a full file system is an error. */
-static int fill(int fd, uint8_t *base, const struct shmfi_outside *bytes, struct shmf_error *err)
+static int obtain(int fd, uint8_t *base, uint64_t size, struct shmf_error *err)
 {
-    int rc = collapse(fd, base, bytes->size, err);
-    if (!rc)
-        rc = allocate(fd, 0, bytes->size, err);
+    int rc = collapse(fd, base, size, err);
+    return rc ? rc : allocate(fd, 0, size, err);
+}
+
+int shmfi_outside_map(int fd, uint64_t size, void **result, struct shmf_error *err)
+{
+    int rc = shmfi_file_check_limit(size, err);
     if (rc)
         return rc;
-    memcpy(base, bytes->head, bytes->head_size);
-    memcpy(base + bytes->head_size, (const uint8_t *)bytes->base + bytes->head_size,
-           bytes->size - bytes->head_size);
-    return 0;
+    while (shmfi_sys.ftruncate(fd, (off_t)size)) {
+        if (errno != EINTR)
+            return shmfi_error_sys(err, errno, "%llu bytes of shared memory (ftruncate)",
+                                   (unsigned long long)size);
+    }
+    void *base = shmfi_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (base == MAP_FAILED)
+        return shmfi_error_sys(err, errno, "mapping %llu bytes", (unsigned long long)size);
+    shmfi_map_advise(base, size, true);
+    rc = obtain(fd, base, size, err);
+    if (rc)
+        shmfi_sys.munmap(base, size);
+    else
+        *result = base;
+    return rc;
+}
+
+void shmfi_outside_unmap(void *base, uint64_t size)
+{
+    shmfi_sys.munmap(base, size);
 }
 
 int shmfi_outside_fill(int fd, const struct shmfi_outside *bytes, struct shmf_error *err)
 {
-    int rc = shmfi_file_check_limit(bytes->size, err);
+    void *base;
+    int rc = shmfi_outside_map(fd, bytes->size, &base, err);
     if (rc)
         return rc;
-    while (shmfi_sys.ftruncate(fd, (off_t)bytes->size)) {
-        if (errno != EINTR)
-            return shmfi_error_sys(err, errno, "%llu bytes of shared memory (ftruncate)",
-                                   (unsigned long long)bytes->size);
-    }
-    void *base = shmfi_map(bytes->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (base == MAP_FAILED)
-        return shmfi_error_sys(err, errno, "mapping %llu bytes", (unsigned long long)bytes->size);
-    shmfi_map_advise(base, bytes->size, true);
-    rc = fill(fd, base, bytes, err);
-    shmfi_sys.munmap(base, bytes->size);
-    return rc;
+    memcpy(base, bytes->head, bytes->head_size);
+    memcpy((uint8_t *)base + bytes->head_size, (const uint8_t *)bytes->base + bytes->head_size,
+           bytes->size - bytes->head_size);
+    shmfi_outside_unmap(base, bytes->size);
+    return 0;
 }
 
 int shmfi_outside_seal(int *fd, struct shmf_error *err)
@@ -92,6 +106,14 @@ int shmfi_outside_seal(int *fd, struct shmf_error *err)
     shmfi_sys.close(*fd);
     *fd = reader;
     return 0;
+}
+
+int shmfi_outside_reader(int fd, struct shmf_error *err)
+{
+    int reader = shmfi_file_reopen(fd);
+    if (reader < 0)
+        reader = shmfi_sys.fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return reader < 0 ? shmfi_error_sys(err, errno, "descriptor of a segment's file") : reader;
 }
 
 bool shmfi_outside_is_sealed(int fd)

@@ -173,7 +173,7 @@ void shmfi_region_doom_locked(struct shmfi_region *region, struct shmfi_after *a
 /* The pages of an own region go at once, though another process may map it still. */
 void shmfi_region_destroy(struct shmfi_region *region)
 {
-    if (region->kind == SHMFI_REGION_OWN && region->reserved)
+    if (region->kind == SHMFI_REGION_OWN && region->reserved && !region->aside)
         shmfi_sys.fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                             (off_t)region->size);
     if (region->base)

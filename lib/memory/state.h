@@ -63,6 +63,7 @@ struct shmfi_region {
     bool grantable; /* own, single: workers may be given its writable descriptor; it holds such
                        objects only */
     bool retired;   /* destroyed with its last segment */
+    bool aside;     /* own: its file outlives it, pages and all */
     bool dropped;   /* retired and no longer in `regions` */
     bool attached;  /* a file of its own, of another program; whoever was lent it must be told */
     size_t live;    /* segments in the table that lie here */

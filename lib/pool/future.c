@@ -157,7 +157,7 @@ static int check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task
     if (!(options->deadline_seconds >= 0 && options->deadline_seconds <= SHMFI_LONGEST_SECONDS))
         return shmfi_error(err, SHMF_E_INVAL, "options.deadline_seconds: not in 0..%lld",
                            (long long)SHMFI_LONGEST_SECONDS);
-    return shmfi_check_reserved(options->reserved, 8, "options", err);
+    return shmfi_check_reserved(options->reserved, 7, "options", err);
 }
 
 static struct shmf_future *make(struct shmf_pool *pool, shmf_task_fn fn,
@@ -177,6 +177,7 @@ static struct shmf_future *make(struct shmf_pool *pool, shmf_task_fn fn,
         .sink = &future->sink,
         .function = fn,
         .context = options->context,
+        .index = options->index,
         .seed = options->seed,
         .deadline = (uint64_t)(options->deadline_seconds * 1e9),
     };

@@ -16,7 +16,9 @@ struct reduce_call {
     const struct shmf_tasks *tasks;
     const struct shmf_reduce_options *options;
     shmf_combine_fn combine;
-    int64_t chunk;  /* elements */
+    int64_t chunk; /* elements */
+    int64_t begin;
+    int64_t end;
     int64_t next;   /* first element that no chunk has */
     uint8_t *order; /* a struct shmfi_fold_chunk, then the accumulator as it is at first */
     size_t order_size;
@@ -29,14 +31,13 @@ struct reduce_call {
 
 static int64_t end_of(const struct reduce_call *call, int64_t first)
 {
-    int64_t left = call->tasks->count - first;
-    return left < call->chunk ? call->tasks->count : first + call->chunk;
+    return call->end - first < call->chunk ? call->end : first + call->chunk;
 }
 
 static int next_chunk(struct shmf_task_input *input, void *user)
 {
     struct reduce_call *call = user;
-    if (call->next >= call->tasks->count)
+    if (call->next >= call->end)
         return 0;
     struct shmfi_fold_chunk *chunk = (void *)call->order;
     chunk->first = call->next;
@@ -61,7 +62,7 @@ static void lose(struct reduce_call *call, int64_t first, const struct shmf_fail
 
 static void take_reply(struct reduce_call *call, const struct shmf_result *result)
 {
-    int64_t first = shmf_result_index(result) * call->chunk;
+    int64_t first = call->begin + shmf_result_index(result) * call->chunk;
     const struct shmf_failure *failure = shmf_result_failure(result);
     struct shmf_failure wrong = {.code = SHMF_E_CORRUPT, .exit_status = -1};
     size_t size;
@@ -117,7 +118,11 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_reduce_option
         return shmfi_error(err, SHMF_E_TOOBIG, "size: %zu", size);
     if (options->chunk < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.chunk: %lld", (long long)options->chunk);
-    return shmfi_check_reserved(options->reserved, 8, "options", err);
+    if (options->begin < 0 || options->begin > options->end || options->end > tasks->count)
+        return shmfi_error(err, SHMF_E_RANGE, "options.begin, end: [%lld, %lld) of %lld elements",
+                           (long long)options->begin, (long long)options->end,
+                           (long long)tasks->count);
+    return shmfi_check_reserved(options->reserved, 6, "options", err);
 }
 
 /* What chunks are sent, and room for what they send back. */
@@ -149,7 +154,7 @@ static int run(struct shmf_pool *pool, struct reduce_call *call, shmf_fold_fn fo
     if (!rc)
         rc = shmfi_share_elements(tasks, &args, &handles, &n_handles, call->err);
     if (!rc) {
-        struct shmf_tasks chunks = {.count = (tasks->count - 1) / call->chunk + 1,
+        struct shmf_tasks chunks = {.count = (call->end - call->begin - 1) / call->chunk + 1,
                                     .next = next_chunk,
                                     .user = call,
                                     .handles = handles,
@@ -180,20 +185,25 @@ int shmf_pool_reduce(struct shmf_pool *pool, shmf_fold_fn fold, shmf_combine_fn 
         rc = shmfi_pool_check_function(pool, (uintptr_t)fold, err);
     if (!rc)
         rc = check(tasks, options, accumulator, size, err);
-    if (rc || !tasks->count)
+    int64_t end = options->begin || options->end ? options->end : rc ? 0 : tasks->count;
+    int64_t count = end - options->begin;
+    if (rc || !count)
         return rc;
     int64_t parallel = pool->places ? pool->places : 1;
-    int64_t fair = (tasks->count - 1) / (CHUNKS_PER_WORKER * parallel) + 1;
+    int64_t fair = (count - 1) / (CHUNKS_PER_WORKER * parallel) + 1;
     struct reduce_call call = {
         .tasks = tasks,
         .options = options,
         .combine = combine,
         .chunk = options->chunk ? options->chunk : fair,
+        .begin = options->begin,
+        .end = end,
+        .next = options->begin,
         .accumulator = accumulator,
         .size = size,
         .err = err,
     };
-    if (call.chunk > tasks->count)
-        call.chunk = tasks->count;
+    if (call.chunk > count)
+        call.chunk = count;
     return run(pool, &call, fold);
 }

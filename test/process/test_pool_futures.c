@@ -134,6 +134,20 @@ static int return_seed_and_context(struct shmf_task *task, void *context)
                                              1000 * shmf_task_attempt(task));
 }
 
+static int return_its_number(struct shmf_task *task, void *context)
+{
+    (void)context;
+    return shmf_task_return_double(task, (double)shmf_task_index(task));
+}
+
+static void test_a_task_has_the_number_that_it_was_given(void **state)
+{
+    struct shmf_pool *pool = pool_of_state(state);
+    struct shmf_submit_options options = {.index = 1000000007};
+    assert_true(number_of(submit_with(pool, return_its_number, NULL, &options)) == 1000000007);
+    shmf_pool_free(pool);
+}
+
 static void test_context_and_seed_reach_the_task(void **state)
 {
     static double half = 0.5;
@@ -371,6 +385,8 @@ int main(void)
         test_inline(test_a_task_that_fails_is_a_result_with_its_reason),
         test_with_workers(test_a_result_that_was_taken_outlives_future_and_pool),
         test_inline(test_a_result_that_was_taken_outlives_future_and_pool),
+        test_with_workers(test_a_task_has_the_number_that_it_was_given),
+        test_inline(test_a_task_has_the_number_that_it_was_given),
         test_with_workers(test_context_and_seed_reach_the_task),
         test_inline(test_context_and_seed_reach_the_task),
         test_with_workers(test_apply_waits_for_the_result),

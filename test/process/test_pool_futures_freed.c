@@ -78,7 +78,7 @@ static void test_wrong_arguments_are_refused_by_name(void **state)
     struct shmf_task_input no_arg = {.arg_size = 8}, no_handles = {.n_handles = 1};
     struct shmf_submit_options attempts = {.attempts = -1}, past = {.deadline_seconds = -1},
                                nan = {.deadline_seconds = strtod("nan", NULL)},
-                               reserved = {.reserved = {[7] = 1}};
+                               reserved = {.reserved = {[6] = 1}};
     assert_refused(NULL, return_pid, NULL, NULL, "pool");
     assert_refused(pool, NULL, NULL, NULL, "fn");
     assert_refused(pool, return_pid, &no_arg, NULL, "arg");

@@ -63,6 +63,31 @@ static void test_all_elements_are_combined_in_their_order(void **state)
     shmf_pool_free(pool);
 }
 
+static void test_a_part_of_the_elements_keeps_their_numbers_and_seeds(void **state)
+{
+    struct shmf_pool *pool = pool_of_state(state);
+    struct total all = reduce(pool, add_element, 1000, &(struct shmf_reduce_options){.chunk = 1});
+    struct total sum = {0};
+    for (int64_t begin = 0; begin < 1000; begin += 250) {
+        struct shmf_reduce_options options = {.chunk = 1, .begin = begin, .end = begin + 250};
+        struct total part = reduce(pool, add_element, 1000, &options);
+        assert_true(part.first == begin && part.last == begin + 249 && part.gaps == 0);
+        sum.count += part.count;
+        sum.sum += part.sum;
+    }
+    assert_true(sum.count == 1000);
+    assert_true(sum.sum - all.sum < 1e-9 && all.sum - sum.sum < 1e-9);
+    static const int64_t wrong[][2] = {{-1, 5}, {5, 4}, {0, 1001}};
+    struct shmf_tasks tasks = {.count = 1000};
+    for (int i = 0; i < 3; i++) {
+        struct shmf_reduce_options options = {.begin = wrong[i][0], .end = wrong[i][1]};
+        assert_int_equal(shmf_pool_reduce(pool, add_element, add_total, &tasks, &options, &sum,
+                                          sizeof sum, NULL),
+                         SHMF_E_RANGE);
+    }
+    shmf_pool_free(pool);
+}
+
 static void test_the_sum_is_the_same_to_the_bit_for_any_number_of_workers(void **state)
 {
     (void)state;
@@ -205,7 +230,7 @@ static void test_wrong_arguments_are_refused_by_name(void **state)
     struct shmf_tasks good = {.count = 5},
                       writable = {.count = 5, .handles = &grant, .n_handles = 1},
                       negative = {.count = -1};
-    struct shmf_reduce_options chunk = {.chunk = -1}, reserved = {.reserved = {[7] = 1}};
+    struct shmf_reduce_options chunk = {.chunk = -1}, reserved = {.reserved = {[5] = 1}};
     const struct {
         shmf_fold_fn fold;
         shmf_combine_fn combine;
@@ -238,6 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_with_workers(test_all_elements_are_combined_in_their_order),
         test_inline(test_all_elements_are_combined_in_their_order),
+        test_with_workers(test_a_part_of_the_elements_keeps_their_numbers_and_seeds),
+        test_inline(test_a_part_of_the_elements_keeps_their_numbers_and_seeds),
         test_case(test_the_sum_is_the_same_to_the_bit_for_any_number_of_workers),
         test_with_workers(test_a_histogram_of_rows_is_that_of_one_loop),
         test_inline(test_a_histogram_of_rows_is_that_of_one_loop),

@@ -17,6 +17,7 @@ ALSO = {
     'frame': {'builder', 'column', 'derive', 'grant'},
     # The pool makes tasks, results and futures; task/ fills them.
     'pool': {'control', 'early', 'future', 'map', 'progress', 'reduce', 'result', 'task'},
+    'share': {'image'},
     'task': {'frame_map', 'result', 'task'},
 }
 
