@@ -1,5 +1,21 @@
 # What can be chosen when configuring, and the compiler flags that follow from it.
-option(SHMFRAME_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+
+# Somebody who only installs the library need not have what the tests need: these are built by
+# default where it is there.
+set(SHMFRAME_TESTS_POSSIBLE ${PROJECT_IS_TOP_LEVEL})
+if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED SHMFRAME_TESTS)
+  find_program(SHMFRAME_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  find_program(SHMFRAME_PYTHON NAMES python3)
+  find_program(SHMFRAME_CXX NAMES g++ clang++ c++)
+  find_path(SHMFRAME_CMOCKA cmocka.h)
+  find_package(PkgConfig QUIET)
+  if(NOT SHMFRAME_PYTHON OR NOT SHMFRAME_CXX OR NOT SHMFRAME_CMOCKA OR NOT PKG_CONFIG_FOUND)
+    message(STATUS "Tests: left out, they need python3, g++, pkg-config and libcmocka-dev (test/run.sh installs them)")
+    set(SHMFRAME_TESTS_POSSIBLE OFF)
+  endif()
+  unset(SHMFRAME_CXX CACHE) # the tests choose theirs by the C compiler
+endif()
+option(SHMFRAME_TESTS "Build the tests" ${SHMFRAME_TESTS_POSSIBLE})
 option(SHMFRAME_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_TOOL "Build the command-line tool shmframe" ${PROJECT_IS_TOP_LEVEL})
 option(SHMFRAME_BENCH "Build the benches with OpenMP, MPI and Boost (test/bench/run.sh)" OFF)
@@ -28,7 +44,10 @@ target_compile_options(shmframe_flags INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2)
 # Header-only, for the hash indexes of labels; Debian's package is libxxhash-dev.
-find_path(SHMFRAME_XXHASH xxhash.h REQUIRED)
+find_path(SHMFRAME_XXHASH xxhash.h)
+if(NOT SHMFRAME_XXHASH)
+  message(FATAL_ERROR "xxhash.h is missing: please install xxHash's header (Debian: libxxhash-dev)")
+endif()
 target_include_directories(shmframe_flags SYSTEM INTERFACE ${SHMFRAME_XXHASH})
 if(SHMFRAME_WERROR)
   target_compile_options(shmframe_flags INTERFACE -Werror)

@@ -102,7 +102,7 @@ int shmfi_frame_from_segment(struct shmfi_segment *segment, bool trusted, struct
 struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct shmf_error *err)
 {
     struct shmfi_segment *segment;
-    struct shmf_frame *frame;
+    struct shmf_frame *frame = NULL;
     if (handle.kind != SHMF_KIND_FRAME) {
         shmfi_error(err, SHMF_E_INVAL, "handle: does not name a frame (kind %u)", handle.kind);
         return NULL;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh SOURCE BUILD SCRATCH CC CXX: installs the library from BUILD, moves the installed tree
 # elsewhere, and builds and runs project/ against it in every way that a user may choose:
-# find_package, pkg-config (shared and static), and add_subdirectory of the source.
+# find_package, pkg-config (shared and static), add_subdirectory of the source (optimised as releases
+# are, and without a warning), and FetchContent of an archive and of a repository.
 set -e
 source=$1
 build=$2
@@ -23,7 +24,7 @@ check() {
 with_cmake() {
     tree=$scratch/$1
     shift
-    cmake -S "$project" -B "$tree" -DCMAKE_BUILD_TYPE=RelWithDebInfo "$@" >"$scratch/log" &&
+    cmake -S "$project" -B "$tree" -DCMAKE_BUILD_TYPE=Release "$@" >"$scratch/log" &&
         cmake --build "$tree" --parallel 2 >>"$scratch/log" || { cat "$scratch/log"; exit 1; }
     for program in c_shmframe c_static cpp_shmframe cpp_static; do
         check "$tree/$program"
@@ -52,10 +53,22 @@ export PKG_CONFIG_PATH="$library/pkgconfig"
 
 with_cmake find_package -DCMAKE_PREFIX_PATH="$scratch/moved"
 with_pkgconfig
-with_cmake add_subdirectory -DSHMFRAME_SOURCE="$source"
+with_cmake add_subdirectory -DSHMFRAME_SOURCE="$source" -DSHMFRAME_WERROR=ON
+
+# The source as an archive, and as a repository where it is one: what is fetched is the last commit.
+# Debug is compiled quickly, and has warnings of its own.
+(cd "$source" && tar -czf "$scratch/shmframe.tar.gz" CMakeLists.txt LICENSE README.md docs examples include lib)
+with_cmake fetch_archive -DCMAKE_BUILD_TYPE=Debug -DSHMFRAME_WERROR=ON \
+    -DSHMFRAME_URL="file://$scratch/shmframe.tar.gz"
+if git -C "$source" rev-parse HEAD >/dev/null 2>&1; then
+    # A repository that belongs to somebody else would be refused.
+    GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+        with_cmake fetch_repository -DCMAKE_BUILD_TYPE=Debug \
+            -DSHMFRAME_GIT="file://$source"
+fi
 
 # As part of another project the library brings no tests, examples or install rules along.
-if find "$scratch/add_subdirectory" -name '*test_support*' | grep .; then
+if find "$scratch" -name '*test_support*' -o -name 'hello_frame' | grep .; then
     exit 1
 fi
 if grep -rl "$source" "$scratch/moved" --include='*.cmake' --include='*.pc' --include='*.h'; then
