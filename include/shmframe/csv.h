@@ -32,7 +32,7 @@ struct shmf_csv_options {
     const char *row_labels; /* label of the column (of integers or text, without nulls) whose values
                                become the row labels; NULL: rows are numbered */
     struct shmf_pool *pool; /* whose workers parse; NULL: the calling thread does */
-    int64_t chunk_bytes;    /* bytes that one task parses; 0: 1 MiB */
+    int64_t chunk_bytes;    /* bytes that one task parses; 0: 256 KiB */
     const char *progress;   /* with a pool: as in struct shmf_imap_options; NULL: no bar */
     uint64_t reserved[7];   /* must be zero */
 };
@@ -40,11 +40,12 @@ struct shmf_csv_options {
 /* The frame that a file holds; the caller owns it. Types found out are, the first that fits: bool
  * (true, false, in the usual cases), int64, float64, date32 (2024-02-29), timestamp in microseconds
  * or nanoseconds (2024-02-29 12:30[:00[.123456789]], 'T' between, with 'Z' or an offset: in UTC),
- * utf8 (large_utf8 for a file of 2 GiB and more). The file is read once into shared memory; while
- * it is parsed, that, the parts and the frame take about three times its size.
- * Errors: SHMF_E_CORRUPT (line and column), SHMF_E_INVAL (names the option), SHMF_E_NOTFOUND (no
- * file; row_labels), SHMF_E_PERM, SHMF_E_DTYPE (a column's dtype cannot be read), SHMF_E_TOOBIG,
- * SHMF_E_NOSPC, SHMF_E_NOMEM, SHMF_E_SYS, and those of the pool. */
+ * utf8 (large_utf8 for a file of 2 GiB and more). The file is read piece by piece, twice, by those
+ * who parse it (for first finding the rows): what takes memory is the frame, and the pieces in
+ * work. With row_labels the parts are kept until the end. A file that is changed meanwhile is an
+ * error (SHMF_E_CORRUPT). Errors: SHMF_E_CORRUPT (line and column), SHMF_E_INVAL (names the
+ * option), SHMF_E_NOTFOUND (no file; row_labels), SHMF_E_PERM, SHMF_E_DTYPE (a column's dtype
+ * cannot be read), SHMF_E_TOOBIG, SHMF_E_NOSPC, SHMF_E_NOMEM, SHMF_E_SYS, and those of the pool. */
 SHMF_API struct shmf_frame *shmf_csv_read(const char *path, const struct shmf_csv_options *options,
                                           struct shmf_error *err);
 

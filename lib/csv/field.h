@@ -39,13 +39,23 @@ struct shmfi_csv_time {
 /* Which types the text (unquoted, not null) is a value of. */
 unsigned shmfi_csv_types(const char *text, size_t size);
 
-/* The text as a value; false when it is none. */
+/* The text as a value; false when it is none. Eight bytes from where the text begins can be read,
+ * whatever its size. */
 bool shmfi_csv_bool(const char *text, size_t size, bool *value);
 bool shmfi_csv_int64(const char *text, size_t size, int64_t *value);
 bool shmfi_csv_uint64(const char *text, size_t size, uint64_t *value);
 /* A byte that belongs to no number must follow the text. */
 bool shmfi_csv_double(const char *text, size_t size, double *value);
 bool shmfi_csv_date(const char *text, size_t size, int64_t *days);
+/* The month of the date before; zeroed at first. */
+struct shmfi_csv_month {
+    uint64_t start; /* "YYYY-MM-" */
+    int64_t first;  /* day, since 1970 */
+    unsigned length;
+};
+
+/* "2024-02-29 12:30:00", which has 19 bytes, in seconds since 1970. */
+bool shmfi_csv_seconds(const char *text, struct shmfi_csv_month *month, int64_t *seconds);
 bool shmfi_csv_time(const char *text, size_t size, struct shmfi_csv_time *time);
 
 /* In units of 10^-digits seconds since the epoch; false: it does not fit, or digits would be

@@ -4,24 +4,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Offsets from ends: 0, and the end of every row. */
-static void copy_text(struct shmf_frame *frame, int64_t to, const struct shmfi_csv_column *column,
-                      const struct shmfi_csv_target *target, int64_t rows)
+/* Short texts by 16 bytes at a time, as long as there is room for as many. */
+static size_t put_short(const struct shmfi_csv_part *part, const struct shmfi_csv_column *column,
+                        int64_t row, char *to, const char *end)
 {
-    void *offsets = shmf_frame_offsets_mut(frame, to);
-    const int64_t *ends = (const void *)column->values;
-    if (target->dtype == SHMF_LARGE_UTF8) {
-        int64_t *wide = offsets;
-        wide[0] = 0;
-        memcpy(wide + 1, ends, (size_t)rows * sizeof *ends);
-    } else {
-        int32_t *narrow = offsets;
-        narrow[0] = 0;
-        for (int64_t r = 0; r < rows; r++)
-            narrow[r + 1] = (int32_t)ends[r];
+    enum { SHORT = 16 };
+    const uint32_t size = column->sizes[row];
+    int64_t place;
+    if (size > SHORT || end - to < SHORT)
+        return shmfi_csv_put_text(part, column, row, to);
+    memcpy(&place, column->values + (size_t)row * sizeof place, sizeof place);
+    memcpy(to, part->text + place, SHORT);
+    return size;
+}
+
+static void copy_text(struct shmf_frame *frame, int64_t to, const struct shmfi_csv_part *part,
+                      const struct shmfi_csv_column *column, bool large)
+{
+    char *bytes = shmf_frame_data_mut(frame, to), *at = bytes, *end = bytes + column->size;
+    int64_t *wide = shmf_frame_offsets_mut(frame, to);
+    int32_t *narrow = (void *)wide;
+    for (int64_t r = 0; r < part->rows; r++) {
+        if (large)
+            wide[r] = at - bytes;
+        else
+            narrow[r] = (int32_t)(at - bytes);
+        at += put_short(part, column, r, at, end);
     }
-    if (column->size)
-        memcpy(shmf_frame_data_mut(frame, to), column->bytes, (size_t)column->size);
+    if (large)
+        wide[part->rows] = at - bytes;
+    else
+        narrow[part->rows] = (int32_t)(at - bytes);
 }
 
 static void copy_bools(uint8_t *bits, const uint8_t *bytes, int64_t rows)
@@ -40,7 +53,7 @@ static void copy_column(struct shmf_frame *frame, int64_t to, const struct shmfi
     uint8_t *validity = shmf_frame_validity_mut(frame, to);
     size_t width = shmf_dtype_size((enum shmf_dtype)target->dtype);
     if (shmfi_csv_is_text(target))
-        copy_text(frame, to, column, target, part->rows);
+        copy_text(frame, to, part, column, target->dtype == SHMF_LARGE_UTF8);
     else if (target->dtype == SHMF_BOOL)
         copy_bools(data, column->values, part->rows);
     else if (part->rows)
@@ -69,22 +82,19 @@ static void free_labels(struct labels *labels)
 }
 
 /* Label texts end with a NUL each. */
-static int text_labels(struct labels *labels, const struct shmfi_csv_column *column, int64_t rows)
+static int text_labels(struct labels *labels, const struct shmfi_csv_part *part,
+                       const struct shmfi_csv_column *column)
 {
-    const int64_t *ends = (const void *)column->values;
-    labels->texts = malloc((size_t)(rows + 1) * sizeof *labels->texts);
-    labels->bytes = malloc((size_t)(column->size + rows + 1));
+    labels->texts = malloc((size_t)(part->rows + 1) * sizeof *labels->texts);
+    labels->bytes = malloc((size_t)(column->size + part->rows + 1));
     if (!labels->texts || !labels->bytes)
         return SHMF_E_NOMEM;
     char *to = labels->bytes;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t begin = r ? ends[r - 1] : 0;
-        size_t size = (size_t)(ends[r] - begin);
-        if (size && memchr(column->bytes + begin, 0, size))
+    for (int64_t r = 0; r < part->rows; r++) {
+        size_t size = shmfi_csv_put_text(part, column, r, to);
+        if (memchr(to, 0, size))
             return SHMF_E_INVAL;
         labels->texts[r] = to;
-        if (size)
-            memcpy(to, column->bytes + begin, size);
         to[size] = 0;
         to += size + 1;
     }
@@ -113,7 +123,7 @@ static int take_labels(struct labels *labels, const struct shmfi_csv_part *part,
     const struct shmfi_csv_target *target = &part->plan->targets[c];
     if (column->nulls)
         return shmfi_csv_error(err, SHMF_E_CORRUPT, "row_labels: there are nulls among them");
-    int rc = shmfi_csv_is_text(target) ? text_labels(labels, column, part->rows)
+    int rc = shmfi_csv_is_text(target) ? text_labels(labels, part, column)
                                        : number_labels(labels, column, target, part->rows);
     spec->row_labels = labels->texts;
     spec->row_numbers = labels->numbers;
@@ -127,26 +137,35 @@ static int take_labels(struct labels *labels, const struct shmfi_csv_part *part,
 
 /* ---- the frame ---------------------------------------------------------------------------- */
 
-/* What the frame's columns are: those of the plan but for the row labels. */
-static void describe(const struct shmfi_csv_part *part, struct shmf_column_spec *columns,
-                     struct shmf_column_details *details)
+void shmfi_csv_describe(const struct shmfi_csv_plan *plan, const int64_t *sizes,
+                        const bool *nullable, struct shmf_column_spec *columns,
+                        struct shmf_column_details *details)
 {
-    const struct shmfi_csv_plan *plan = part->plan;
     const char *name = shmfi_csv_plan_names(plan);
     for (int64_t from = 0, to = 0; from < plan->n_columns; from++) {
         const char *zone = name + strlen(name) + 1;
         const struct shmfi_csv_target *target = &plan->targets[from];
         if (from != plan->labels) {
-            columns[to] = (struct shmf_column_spec){name, (enum shmf_dtype)target->dtype,
-                                                    part->columns[from].nulls > 0};
+            columns[to] =
+                (struct shmf_column_spec){name, (enum shmf_dtype)target->dtype, nullable[from]};
             details[to] = (struct shmf_column_details){
-                .data_size = part->columns[from].size,
+                .data_size = sizes[from],
                 .type.unit = (enum shmf_unit)target->unit,
                 .type.zone = {*zone ? zone : NULL, (int64_t)strlen(zone)}};
             to++;
         }
         name = zone + strlen(zone) + 1;
     }
+}
+
+static void describe(const struct shmfi_csv_part *part, int64_t *sizes, bool *nullable,
+                     struct shmf_column_spec *columns, struct shmf_column_details *details)
+{
+    for (int64_t c = 0; c < part->plan->n_columns; c++) {
+        sizes[c] = part->columns[c].size;
+        nullable[c] = part->columns[c].nulls > 0;
+    }
+    shmfi_csv_describe(part->plan, sizes, nullable, columns, details);
 }
 
 static struct shmf_frame *make(const struct shmfi_csv_part *part, struct shmf_frame_spec *spec,
@@ -174,14 +193,18 @@ struct shmf_frame *shmfi_csv_part_frame(const struct shmfi_csv_part *part, struc
                                    .n_columns = part->plan->n_columns - (part->plan->labels >= 0),
                                    .columns = columns,
                                    .details = details};
+    int64_t *sizes = calloc(n, sizeof *sizes);
+    bool *nullable = calloc(n, sizeof *nullable);
     struct shmf_frame *frame = NULL;
-    if (columns && details) {
-        describe(part, columns, details);
+    if (columns && details && sizes && nullable) {
+        describe(part, sizes, nullable, columns, details);
         frame = make(part, &spec, task, err);
     } else {
         shmfi_csv_error(err, SHMF_E_NOMEM, "private memory is exhausted");
     }
     free(columns);
     free(details);
+    free(sizes);
+    free(nullable);
     return frame;
 }

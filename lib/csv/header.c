@@ -1,4 +1,5 @@
 /* The header: labels of columns. */
+#include "reader.h"
 #include "reading.h"
 
 #include <stdio.h>
@@ -36,7 +37,7 @@ static int add_field(struct shmfi_csv_reading *reading, struct shmfi_csv_reader 
         return no_memory(reading);
     size_t size = field->size;
     if (field->twice)
-        size = shmfi_csv_unquote(field, label);
+        size = shmfi_csv_unquote(field->text, field->size, label);
     else if (size)
         memcpy(label, field->text, size);
     label[size] = 0;
@@ -76,12 +77,15 @@ static int check_columns(struct shmfi_csv_reading *reading)
 int shmfi_csv_read_header(struct shmfi_csv_reading *reading)
 {
     const struct shmfi_csv_source *source = &reading->source;
+    const struct shmfi_csv_origin *origin = source->origin;
+    const char *text = origin->is_file ? source->head : origin->text;
+    const int64_t size = origin->is_file ? source->head_size : origin->size;
     struct shmfi_csv_failure failure;
     struct shmfi_csv_reader reader;
     struct shmfi_csv_field field = {0};
-    int64_t mark = source->size >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    shmfi_csv_reader_begin(&reader, source->text + mark, source->size - mark, 1,
-                           reading->options.delimiter, source->crlf, &failure);
+    int64_t mark = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    shmfi_csv_reader_begin(&reader, text + mark, size - mark, 1, reading->options.delimiter,
+                           origin->crlf, &failure);
     if (!shmfi_csv_next_row(&reader, 2))
         return shmfi_csv_error(reading->err, SHMF_E_CORRUPT,
                                "line 1: there is nothing, not even a header");
@@ -94,7 +98,7 @@ int shmfi_csv_read_header(struct shmfi_csv_reading *reading)
         if (rc)
             return rc;
     }
-    reading->data = (reading->options.no_header ? row : reader.at) - source->text;
+    reading->data = (reading->options.no_header ? row : reader.at) - text;
     reading->data_line = reading->options.no_header ? line : line + reader.lines_in_row + 1;
     return check_columns(reading);
 }

@@ -40,7 +40,8 @@ static struct shmfi_csv_target target_at(const struct shmfi_csv_reading *reading
 {
     const struct shmf_csv_options *options = &reading->options;
     if (!options->columns)
-        return target_of(reading->types[c], reading->source.size > INT32_MAX, reading->learnt);
+        return target_of(reading->types[c], reading->source.origin->size > INT32_MAX,
+                         reading->learnt);
     const struct shmf_type type =
         options->details ? options->details[c].type : (struct shmf_type){0};
     struct shmfi_csv_target target = {(uint8_t)options->columns[c].dtype, (uint8_t)type.unit,
@@ -87,7 +88,7 @@ static void fill_plan(struct shmfi_csv_reading *reading, bool infer)
                                     .labels = find_labels(reading),
                                     .n_nulls = (uint32_t)options->n_nulls,
                                     .delimiter = options->delimiter,
-                                    .crlf = reading->source.crlf,
+                                    .crlf = reading->source.origin->crlf,
                                     .infer = infer,
                                     .guessed = !options->columns};
     char *names = (char *)(plan->targets + plan->n_columns), *to = names;
@@ -137,18 +138,22 @@ static int64_t whole_rows(const char *text, int64_t size)
     return end;
 }
 
-/* The rows at the beginning of a range. */
+/* The rows at the beginning of a range. What is wrong with the text is said when all of it is
+ * parsed. */
 static void look(struct shmfi_csv_reading *reading, const struct shmfi_csv_range *range)
 {
+    char room[GUESS_BYTES + 2 + SHMFI_CSV_PAD];
+    struct shmfi_csv_failure failure;
     struct shmfi_csv_range some = *range;
     struct shmfi_csv_part part;
-    if (some.end - some.begin > GUESS_BYTES)
-        some.end = some.begin + whole_rows(reading->source.text + some.begin, GUESS_BYTES);
-    /* What is wrong with the text is said when all of it is parsed. */
-    shmfi_csv_part_parse(&part, reading->plan, reading->source.text, &some);
+    if (some.end - some.begin > GUESS_BYTES) {
+        const char *text = shmfi_csv_window(&reading->source, some.begin, some.begin + GUESS_BYTES,
+                                            room, &failure);
+        some.end = some.begin + (text ? whole_rows(text, GUESS_BYTES) : 0);
+    }
+    shmfi_csv_part_parse(&part, reading->plan, &reading->source, &some, &reading->scratch);
     for (int64_t c = 0; part.columns && c < reading->n_columns; c++)
         reading->types[c] &= part.columns[c].types;
-    shmfi_csv_part_free(&part);
 }
 
 int shmfi_csv_guess(struct shmfi_csv_reading *reading)

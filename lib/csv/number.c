@@ -1,4 +1,5 @@
 /* Booleans and numbers. */
+#include "digits.h"
 #include "field.h"
 
 #include <locale.h>
@@ -21,19 +22,19 @@ bool shmfi_csv_bool(const char *text, size_t size, bool *value)
 /* Digits without a needless zero in front, below 2^64. */
 static bool digits(const char *text, size_t size, uint64_t *value)
 {
-    uint64_t sum = 0;
-    if (size == 0 || size > 20 || (size > 1 && text[0] == '0'))
+    uint64_t sum = 0, last;
+    size_t at = 0;
+    if (size - 1 > 19 || (size > 1 && text[0] == '0'))
         return false;
-    for (size_t i = 0; i < size; i++) {
-        unsigned digit = (unsigned char)text[i] - (unsigned)'0';
-        if (digit > 9 || (i == 19 && __builtin_mul_overflow(sum, 10, &(uint64_t){0})))
+    for (; size - at > 8; at += 8) {
+        if (!shmfi_csv_eight_digits(text + at, 8, &last))
             return false;
-        if (i == 19 && __builtin_add_overflow(sum * 10, digit, &(uint64_t){0}))
-            return false;
-        sum = sum * 10 + digit;
+        sum = sum * 100000000 + last;
     }
-    *value = sum;
-    return true;
+    static const uint64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    return shmfi_csv_eight_digits(text + at, size - at, &last) &&
+           !__builtin_mul_overflow(sum, tens[size - at], &sum) &&
+           !__builtin_add_overflow(sum, last, value);
 }
 
 bool shmfi_csv_uint64(const char *text, size_t size, uint64_t *value)

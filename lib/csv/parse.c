@@ -1,5 +1,7 @@
 /* A range of rows as columns in private memory, small enough to stay in the cache. */
-#include "plan.h"
+#include "plain.h"
+#include "reader.h"
+#include "source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +20,8 @@ static bool no_memory(struct shmfi_csv_reader *reader)
 
 static bool is_null(const struct shmfi_csv_plan *plan, const struct shmfi_csv_field *field)
 {
-    if (field->quoted)
-        return false;
-    if (field->size == 0)
-        return true;
+    if (field->quoted || field->size == 0 || plan->n_nulls == 0)
+        return !field->quoted && field->size == 0;
     const uint8_t *null = shmfi_csv_plan_nulls(plan);
     for (uint32_t i = 0; i < plan->n_nulls; i++, null += 1 + null[0])
         if (null[0] == field->size && memcmp(null + 1, field->text, field->size) == 0)
@@ -33,7 +33,7 @@ static size_t width_of(const struct shmfi_csv_target *target)
 {
     if (target->dtype == SHMF_BOOL)
         return 1;
-    return shmfi_csv_is_text(target) ? sizeof(int64_t) /* where it ends */
+    return shmfi_csv_is_text(target) ? sizeof(int64_t) /* where it begins */
                                      : shmf_dtype_size((enum shmf_dtype)target->dtype);
 }
 
@@ -81,7 +81,8 @@ static bool put_time(uint8_t *to, const struct shmfi_csv_target *target, const c
 }
 
 /* A value of fixed width; false: the text is none of that dtype. */
-static bool put(uint8_t *to, const struct shmfi_csv_target *target, const char *text, size_t size)
+bool shmfi_csv_put(uint8_t *to, const struct shmfi_csv_target *target, const char *text,
+                   size_t size)
 {
     enum shmf_dtype dtype = (enum shmf_dtype)target->dtype;
     int64_t integer = 0;
@@ -116,32 +117,43 @@ static bool put(uint8_t *to, const struct shmfi_csv_target *target, const char *
 
 /* ---- text --------------------------------------------------------------------------------- */
 
-static bool append_text(struct shmfi_csv_column *column, const struct cell *cell)
+static size_t count_quotes(const struct shmfi_csv_field *field)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < field->size; i++)
+        n += field->text[i] == '"';
+    return n;
+}
+
+/* It stays where it is: noted are its place and size. */
+static bool note_text(const struct shmfi_csv_part *part, struct shmfi_csv_column *column,
+                      const struct cell *cell)
 {
     const struct shmfi_csv_field *field = cell->field;
+    const int64_t place = field->text - part->text;
     if (field->size > INT32_MAX)
         return shmfi_csv_fail(cell->reader, SHMF_E_TOOBIG, "a field of %zu bytes", field->size);
-    int64_t needed = column->size + (int64_t)field->size;
-    if (needed > column->room) {
-        int64_t room = needed + needed / 2 + 4096;
-        char *grown = realloc(column->bytes, (size_t)room);
-        if (!grown)
-            return no_memory(cell->reader);
-        column->bytes = grown;
-        column->room = room;
-    }
-    char *to = column->bytes + column->size;
-    size_t size = field->size;
-    if (field->twice)
-        size = shmfi_csv_unquote(field, to);
-    else if (size)
-        memcpy(to, field->text, size);
-    size_t good = shmfi_csv_utf8(to, size);
-    if (good < size)
+    size_t good = part->ascii ? field->size : shmfi_csv_utf8(field->text, field->size);
+    if (good < field->size)
         return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8",
                               good + 1);
-    column->size += (int64_t)size;
+    memcpy(column->values + (size_t)cell->row * sizeof place, &place, sizeof place);
+    column->sizes[cell->row] = (uint32_t)field->size | (field->twice ? SHMFI_CSV_TWICE : 0);
+    column->size += (int64_t)(field->size - (field->twice ? count_quotes(field) / 2 : 0));
     return true;
+}
+
+size_t shmfi_csv_put_text(const struct shmfi_csv_part *part, const struct shmfi_csv_column *column,
+                          int64_t row, char *to)
+{
+    const size_t size = column->sizes[row] & ~SHMFI_CSV_TWICE;
+    int64_t place;
+    memcpy(&place, column->values + (size_t)row * sizeof place, sizeof place);
+    if (column->sizes[row] & SHMFI_CSV_TWICE)
+        return shmfi_csv_unquote(part->text + place, size, to);
+    if (size)
+        memcpy(to, part->text + place, size);
+    return size;
 }
 
 /* ---- cells -------------------------------------------------------------------------------- */
@@ -159,10 +171,11 @@ static bool misfit(struct shmfi_csv_part *part, const struct cell *cell)
                           shmf_dtype_name((enum shmf_dtype)target->dtype));
 }
 
-static bool infer(struct shmfi_csv_column *column, const struct cell *cell)
+static bool infer(const struct shmfi_csv_part *part, struct shmfi_csv_column *column,
+                  const struct cell *cell)
 {
     const struct shmfi_csv_field *field = cell->field;
-    size_t good = shmfi_csv_utf8(field->text, field->size);
+    size_t good = part->ascii ? field->size : shmfi_csv_utf8(field->text, field->size);
     if (good < field->size)
         return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8",
                               good + 1);
@@ -171,32 +184,38 @@ static bool infer(struct shmfi_csv_column *column, const struct cell *cell)
     return true;
 }
 
-static bool take(struct shmfi_csv_part *part, const struct cell *cell)
+void shmfi_csv_put_null(struct shmfi_csv_column *column, int64_t row)
+{
+    column->validity[row / 8] &= (uint8_t) ~(1u << row % 8);
+    column->nulls++;
+    memset(column->values + (size_t)row * column->width, 0, column->width);
+    if (column->sizes)
+        column->sizes[row] = 0;
+}
+
+static inline bool take(struct shmfi_csv_part *part, const struct cell *cell)
 {
     const struct shmfi_csv_plan *plan = part->plan;
-    int64_t c = cell->reader->column - 1, row = cell->row;
+    const int64_t c = cell->reader->column - 1;
     struct shmfi_csv_column *column = &part->columns[c];
     const struct shmfi_csv_target *target = &plan->targets[c];
     const struct shmfi_csv_field *field = cell->field;
-    bool null = is_null(plan, field), good = true;
-    if (plan->infer)
-        return null || infer(column, cell);
-    const size_t width = column->width;
-    uint8_t *to = column->values + (size_t)row * width;
-    if (!null && target->open)
-        return misfit(part, cell);
-    if (null) {
-        column->validity[row / 8] &= (uint8_t) ~(1u << row % 8);
-        column->nulls++;
-        memset(to, 0, width);
-    } else if (shmfi_csv_is_text(target)) {
-        good = append_text(column, cell);
-    } else if ((plan->guessed && field->quoted) || !put(to, target, field->text, field->size)) {
-        good = misfit(part, cell);
+    if (is_null(plan, field)) {
+        if (!plan->infer)
+            shmfi_csv_put_null(column, cell->row);
+        return true;
     }
-    if (shmfi_csv_is_text(target))
-        memcpy(to, &column->size, sizeof column->size); /* where it ends */
-    return good;
+    if (plan->infer)
+        return infer(part, column, cell);
+    if (target->open)
+        return misfit(part, cell);
+    if (column->sizes)
+        return note_text(part, column, cell);
+    if ((!plan->guessed || !field->quoted) &&
+        shmfi_csv_put(column->values + (size_t)cell->row * column->width, target, field->text,
+                      field->size))
+        return true;
+    return misfit(part, cell);
 }
 
 /* ---- rows --------------------------------------------------------------------------------- */
@@ -220,36 +239,122 @@ static bool row(struct shmfi_csv_part *part, struct shmfi_csv_reader *reader)
                           (long long)reader->column, (long long)n);
 }
 
-static bool allocate(struct shmfi_csv_part *part, int64_t rows)
+char *shmfi_csv_scratch(struct shmfi_csv_scratch *scratch, size_t size)
+{
+    if (size > scratch->room) {
+        free(scratch->memory);
+        scratch->memory = malloc(size);
+        scratch->room = scratch->memory ? size : 0;
+    }
+    return scratch->memory;
+}
+
+static size_t rounded(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
+/* Lays columns of `rows` rows out, behind what the text needs; returns how much that is together.
+ * Without memory it is only measured. */
+static size_t lay_out(const struct shmfi_csv_plan *plan, size_t at, size_t rows, char *memory,
+                      struct shmfi_csv_column *columns)
+{
+    for (int64_t c = 0; c < plan->n_columns; c++) {
+        struct shmfi_csv_column column = {.types = SHMFI_CSV_ANY,
+                                          .width = width_of(&plan->targets[c])};
+        const size_t values = rounded((rows + 1) * column.width), bits = rounded(rows / 8 + 1);
+        const size_t sizes =
+            shmfi_csv_is_text(&plan->targets[c]) ? rounded((rows + 1) * sizeof *column.sizes) : 0;
+        if (memory && !plan->infer) {
+            column.values = (uint8_t *)memory + at;
+            column.validity = (uint8_t *)memory + at + values;
+            column.sizes = sizes ? (void *)(memory + at + values + bits) : NULL;
+            memset(column.validity, 0xff, rows / 8 + 1);
+        }
+        if (memory)
+            columns[c] = column;
+        at += plan->infer ? 0 : values + bits + sizes;
+    }
+    return at;
+}
+
+/* The columns first, then the values; then places of ends, and the text if it is to be read. */
+static bool allocate(struct shmfi_csv_part *part, const struct shmfi_csv_range *range, size_t rows,
+                     struct shmfi_csv_scratch *scratch, uint32_t **ends, char **text)
 {
     const struct shmfi_csv_plan *plan = part->plan;
-    part->columns = calloc((size_t)plan->n_columns, sizeof *part->columns);
-    for (int64_t c = 0; part->columns && c < plan->n_columns; c++) {
+    const size_t n = (size_t)plan->n_columns, begin = rounded(n * sizeof *part->columns);
+    const size_t values = lay_out(plan, begin, rows, NULL, NULL);
+    const size_t end =
+        values + rounded((plan->infer ? 0 : rows * n + 1 + SHMFI_CSV_BLOCK) * sizeof **ends);
+    char *memory =
+        shmfi_csv_scratch(scratch, end + (size_t)(range->end - range->begin) + 2 + SHMFI_CSV_PAD);
+    if (!memory)
+        return false;
+    part->columns = (void *)memory;
+    lay_out(plan, begin, rows, memory, part->columns);
+    *ends = (void *)(memory + values);
+    *text = memory + end;
+    return true;
+}
+
+/* What it did in vain is undone. */
+static bool parse_plain(struct shmfi_csv_part *part, size_t size, int64_t rows, uint32_t *ends)
+{
+    const struct shmfi_csv_plan *plan = part->plan;
+    struct shmfi_csv_plain plain;
+    if (plan->infer || plan->n_nulls || !shmfi_csv_plain_begin(&plain, part, size, rows, ends))
+        return false;
+    bool good = true;
+    for (int64_t c = 0; good && c < plan->n_columns; c++) {
+        const struct shmfi_csv_target *target = &plan->targets[c];
         struct shmfi_csv_column *column = &part->columns[c];
-        column->types = SHMFI_CSV_ANY;
-        column->width = width_of(&plan->targets[c]);
-        if (plan->infer)
-            continue;
-        column->values = malloc((size_t)(rows + 1) * column->width);
-        column->validity = malloc((size_t)rows / 8 + 1);
-        if (!column->values || !column->validity)
-            return false;
-        memset(column->validity, 0xff, (size_t)rows / 8 + 1);
+        good = target->open                      ? false
+               : column->sizes                   ? shmfi_csv_plain_text(&plain, c, column)
+               : target->dtype == SHMF_INT64     ? shmfi_csv_plain_int64(&plain, c, column)
+               : target->dtype == SHMF_TIMESTAMP ? shmfi_csv_plain_timestamp(&plain, c, column)
+                                                 : shmfi_csv_plain_other(&plain, c, column);
     }
-    return part->columns != NULL;
+    if (good)
+        part->rows = rows;
+    return good;
+}
+
+static bool is_ascii(const char *text, size_t size)
+{
+    uint64_t all = 0, word;
+    for (; size >= sizeof word; size -= sizeof word, text += sizeof word) {
+        memcpy(&word, text, sizeof word);
+        all |= word;
+    }
+    for (; size > 0; size--)
+        all |= (unsigned char)*text++;
+    return !(all & UINT64_C(0x8080808080808080));
 }
 
 int shmfi_csv_part_parse(struct shmfi_csv_part *part, const struct shmfi_csv_plan *plan,
-                         const char *text, const struct shmfi_csv_range *range)
+                         const struct shmfi_csv_source *source, const struct shmfi_csv_range *range,
+                         struct shmfi_csv_scratch *scratch)
 {
-    struct shmfi_csv_reader reader;
+    struct shmfi_csv_reader reader = {.line = range->line, .failure = &part->failure};
     *part = (struct shmfi_csv_part){.plan = plan, .first = range->first};
-    shmfi_csv_reader_begin(&reader, text + range->begin, range->end - range->begin, range->line,
-                           plan->delimiter, plan->crlf, &part->failure);
-    if (!allocate(part, range->rows)) {
+    const size_t size = (size_t)(range->end - range->begin), rows = (size_t)range->rows;
+    uint32_t *ends;
+    char *room;
+    if (!allocate(part, range, rows, scratch, &ends, &room)) {
         no_memory(&reader);
         return SHMF_E_NOMEM;
     }
+    part->text = shmfi_csv_window(source, range->begin, range->end, room, &part->failure);
+    if (!part->text)
+        return part->failure.code;
+    part->ascii = is_ascii(part->text, size);
+    if (parse_plain(part, size, range->rows - range->spare, ends))
+        return SHMF_OK;
+    lay_out(plan, rounded((size_t)plan->n_columns * sizeof *part->columns), rows, scratch->memory,
+            part->columns);
+    shmfi_csv_reader_begin(&reader, part->text, range->end - range->begin, range->line,
+                           plan->delimiter, plan->crlf, &part->failure);
     while (shmfi_csv_next_row(&reader, plan->n_columns) && !(part->misfit && plan->guessed)) {
         if (part->rows == range->rows) {
             /* Quotes were counted wrongly before: there is a stray one, which was found there. */
@@ -261,15 +366,4 @@ int shmfi_csv_part_parse(struct shmfi_csv_part *part, const struct shmfi_csv_pla
             break;
     }
     return part->failure.code;
-}
-
-void shmfi_csv_part_free(struct shmfi_csv_part *part)
-{
-    for (int64_t c = 0; part->columns && c < part->plan->n_columns; c++) {
-        free(part->columns[c].values);
-        free(part->columns[c].validity);
-        free(part->columns[c].bytes);
-    }
-    free(part->columns);
-    part->columns = NULL;
 }

@@ -52,6 +52,7 @@ struct shmfi_csv_range {
     int64_t line;       /* of the first row, from 1 */
     int64_t first;      /* number of the first row, from 0 */
     int64_t rows;
+    int64_t spare; /* of these: for a row that the end of the text leaves within quotes */
 };
 
 /* Why parsing stopped. */
@@ -68,6 +69,7 @@ struct shmfi_csv_counts {
     int64_t lines;           /* line ends, those within quotes included */
     int64_t rows[2];         /* line ends that end rows; empty lines are none */
     int64_t first[2];        /* bytes behind the first of these, or -1 */
+    int64_t first_rows[2];   /* 1: it ends a row */
     int64_t lines_before[2]; /* line ends up to there */
 };
 
@@ -75,73 +77,58 @@ struct shmfi_csv_counts {
 void shmfi_csv_count(const char *text, int64_t size, int64_t before, bool one_column,
                      struct shmfi_csv_counts *counts);
 
-/* ---- row.c: one row after the other ------------------------------------------------------- */
-
-struct shmfi_csv_field {
-    const char *text;
-    size_t size;
-    bool quoted;
-    bool twice; /* quotes within it are written twice */
-    bool last;  /* of its row */
-};
-
-struct shmfi_csv_reader {
-    const char *at, *end; /* a line end precedes `end` */
-    const char *row;      /* where the row begins; NULL before the first */
-    int64_t line;         /* of the row */
-    int64_t lines_in_row; /* line ends within quotes so far */
-    int64_t column;       /* of the field that is next */
-    char delimiter;
-    bool crlf;
-    uint8_t stops[256]; /* bytes at which a field that is not quoted may end */
-    struct shmfi_csv_failure *failure;
-};
-
-void shmfi_csv_reader_begin(struct shmfi_csv_reader *reader, const char *text, int64_t size,
-                            int64_t line, char delimiter, bool crlf,
-                            struct shmfi_csv_failure *failure);
-
-/* Goes to the next row that is not an empty line (with one column it is a row); false at the
- * end. */
-bool shmfi_csv_next_row(struct shmfi_csv_reader *reader, int64_t n_columns);
-
-/* The next field of the row; false: there is a failure. */
-bool shmfi_csv_next_field(struct shmfi_csv_reader *reader, struct shmfi_csv_field *field);
-
-/* Copies a field with quotes written twice; returns its size without them. */
-size_t shmfi_csv_unquote(const struct shmfi_csv_field *field, char *to);
-
-/* Fails with "line L, column C: ...", for the field that was read last. Returns false. */
-bool shmfi_csv_fail(struct shmfi_csv_reader *reader, int code, const char *format, ...)
-    SHMF_PRINTF(3, 4);
-
 /* ---- parse.c: a range as columns ---------------------------------------------------------- */
 
 struct shmfi_csv_column {
-    size_t width;      /* of a value; of text: of its end */
-    uint8_t *values;   /* fixed width; of text: the offsets, int64 */
+    size_t width;      /* of a value; of text: of the place where it begins */
+    uint8_t *values;   /* fixed width; of text: places in the part's text, int64 */
+    uint32_t *sizes;   /* of text: bytes there, and SHMFI_CSV_TWICE */
     uint8_t *validity; /* bits; all set beforehand */
     int64_t nulls;
-    char *bytes; /* of text */
-    int64_t size, room;
+    int64_t size;   /* of text: bytes that all have together, when quotes are no longer doubled */
     unsigned types; /* that all fields can be, when inferring, and where one did not fit */
 };
 
+#define SHMFI_CSV_TWICE (UINT32_C(1) << 31) /* quotes within the text are written twice */
+
+/* Memory of whoever parses, used for one part after the other. */
+struct shmfi_csv_scratch {
+    char *memory;
+    size_t room;
+};
+
+struct shmfi_csv_source;
+
 struct shmfi_csv_part {
     const struct shmfi_csv_plan *plan;
+    const char *text; /* of the range */
     struct shmfi_csv_column *columns;
     int64_t first, rows; /* number of the first row */
+    bool ascii;          /* the text is nothing else */
     bool misfit; /* a field was not of its column's type: columns[].types say what would fit */
     struct shmfi_csv_failure failure;
 };
 
-/* Parses a range. 0, with misfit or without; or the failure's code. The part is to be freed either
- * way. */
+/* Parses a range. 0, with misfit or without; or the failure's code. The part lies in the scratch
+ * memory. */
 int shmfi_csv_part_parse(struct shmfi_csv_part *part, const struct shmfi_csv_plan *plan,
-                         const char *text, const struct shmfi_csv_range *range);
-void shmfi_csv_part_free(struct shmfi_csv_part *part);
+                         const struct shmfi_csv_source *source, const struct shmfi_csv_range *range,
+                         struct shmfi_csv_scratch *scratch);
+
+/* At least so many bytes, whose contents are lost; NULL: there are none. */
+char *shmfi_csv_scratch(struct shmfi_csv_scratch *scratch, size_t size);
+
+/* Text `row` of a column of them, copied to where there is room; returns its size. */
+size_t shmfi_csv_put_text(const struct shmfi_csv_part *part, const struct shmfi_csv_column *column,
+                          int64_t row, char *to);
 
 /* ---- frame.c: columns as a frame ---------------------------------------------------------- */
+
+/* What the frame's columns are: those of the plan but for the row labels. `sizes` and `nullable` of
+ * the plan's columns; `columns` and `details` have room for as many. */
+void shmfi_csv_describe(const struct shmfi_csv_plan *plan, const int64_t *sizes,
+                        const bool *nullable, struct shmf_column_spec *columns,
+                        struct shmf_column_details *details);
 
 /* The frame of a part, not finished, made by `task` or, NULL, in the application. NULL: `*err`, or
  * the task's own error. */

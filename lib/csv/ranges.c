@@ -2,6 +2,7 @@
 #include "reading.h"
 
 #include <shmframe/map.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct piece {
@@ -9,21 +10,40 @@ struct piece {
     int64_t one_column;
 };
 
-static void count(const char *text, const struct piece *piece, struct shmfi_csv_counts *counts)
+/* With up to two bytes before it. */
+static int count(const struct shmfi_csv_source *source, const struct piece *piece,
+                 struct shmfi_csv_scratch *scratch, struct shmfi_csv_counts *counts,
+                 struct shmfi_csv_failure *failure)
 {
-    shmfi_csv_count(text + piece->begin, piece->end - piece->begin, piece->begin,
-                    piece->one_column != 0, counts);
+    const int64_t before = piece->begin < 2 ? piece->begin : 2, from = piece->begin - before;
+    char *room = shmfi_csv_scratch(scratch, (size_t)(piece->end - from) + 2 + SHMFI_CSV_PAD);
+    failure->code = SHMF_E_NOMEM;
+    snprintf(failure->message, sizeof failure->message, "private memory is exhausted");
+    const char *text = room ? shmfi_csv_window(source, from, piece->end, room, failure) : NULL;
+    if (!text)
+        return failure->code;
+    shmfi_csv_count(text + before, piece->end - piece->begin, before, piece->one_column != 0,
+                    counts);
+    return SHMF_OK;
 }
 
 static int count_task(struct shmf_task *task, void *context)
 {
-    const struct shmf_array *text = shmf_task_array(task, 0);
+    const struct shmf_array *origin = shmf_task_array(task, 0);
+    struct shmfi_csv_scratch own = {0}, *scratch = shmfi_csv_task_scratch(task, &own);
+    struct shmfi_csv_failure failure;
+    struct shmfi_csv_source source;
     struct shmfi_csv_counts counts;
     (void)context;
-    if (!text)
+    if (!origin)
         return SHMF_E_TASK;
-    count(shmf_array_data(text), shmf_task_arg(task), &counts);
-    return shmf_task_return_bytes(task, &counts, sizeof counts);
+    int rc = shmfi_csv_source_open(&source, shmf_array_data(origin), &failure);
+    if (!rc)
+        rc = count(&source, shmf_task_arg(task), scratch, &counts, &failure);
+    shmfi_csv_source_close(&source);
+    free(own.memory);
+    return rc ? shmf_task_fail(task, rc, "%s", failure.message)
+              : shmf_task_return_bytes(task, &counts, sizeof counts);
 }
 
 static int count_all(struct shmfi_csv_reading *reading, const struct piece *pieces, int64_t n,
@@ -36,8 +56,10 @@ static int count_all(struct shmfi_csv_reading *reading, const struct piece *piec
         return shmf_pool_map(reading->options.pool, count_task, &tasks,
                              &(struct shmf_map_options){.attempts = 3}, counts, sizeof *counts,
                              NULL, reading->err);
+    struct shmfi_csv_failure failure;
     for (int64_t i = 0; i < n; i++)
-        count(reading->source.text, &pieces[i], &counts[i]);
+        if (count(&reading->source, &pieces[i], &reading->scratch, &counts[i], &failure))
+            return shmfi_csv_error(reading->err, failure.code, "%s", failure.message);
     return SHMF_OK;
 }
 
@@ -55,38 +77,37 @@ static void cut(struct shmfi_csv_reading *reading, const struct piece *pieces,
         if (i > 0 && c->first[inside] >= 0) {
             /* The line end that ends the range is in this piece, unless it ended an empty line. */
             const int64_t begin = pieces[i].begin + c->first[inside];
-            struct shmfi_csv_counts head;
-            shmfi_csv_count(reading->source.text + begin - 1, 1, begin - 1,
-                            pieces[i].one_column != 0, &head);
             range->end = begin;
-            range->rows = rows + head.rows[0] - range->first;
+            range->rows = rows + c->first_rows[inside] - range->first;
             range[1] = (struct shmfi_csv_range){.begin = begin,
                                                 .line = line + c->lines_before[inside],
-                                                .first = rows + head.rows[0]};
+                                                .first = rows + c->first_rows[inside]};
             range++;
         }
         rows += c->rows[inside];
         line += c->lines;
         inside ^= (int)(c->quotes & 1);
     }
-    range->end = reading->source.size;
-    range->rows =
-        rows - range->first + 1; /* one that ends within quotes: an error for who parses it */
+    range->end = reading->source.origin->size;
+    reading->n_rows = rows;
+    range->rows = rows - range->first + 1;
+    range->spare = 1;
     reading->n_ranges = range + 1 - reading->ranges;
 }
 
 int shmfi_csv_find_ranges(struct shmfi_csv_reading *reading)
 {
-    const int64_t size = reading->source.size - reading->data, step = reading->options.chunk_bytes;
+    const int64_t size = reading->source.origin->size - reading->data,
+                  step = reading->options.chunk_bytes;
     const int64_t n = size > 0 ? (size - 1) / step + 1 : 1;
-    struct piece *pieces = malloc((size_t)n * sizeof *pieces);
-    struct shmfi_csv_counts *counts = malloc((size_t)n * sizeof *counts);
+    struct piece *pieces = calloc((size_t)n, sizeof *pieces);
+    struct shmfi_csv_counts *counts = calloc((size_t)n, sizeof *counts);
     reading->ranges = malloc((size_t)n * sizeof *reading->ranges);
     int rc = pieces && counts && reading->ranges
                  ? SHMF_OK
                  : shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     for (int64_t i = 0; !rc && i < n; i++) {
-        int64_t begin = reading->data + i * step, left = reading->source.size - begin;
+        int64_t begin = reading->data + i * step, left = reading->source.origin->size - begin;
         pieces[i] =
             (struct piece){begin, begin + (left < step ? left : step), reading->n_columns == 1};
     }

@@ -75,7 +75,7 @@ static void set_options(struct shmfi_csv_reading *reading, const struct shmf_csv
     if (!reading->options.delimiter)
         reading->options.delimiter = ',';
     if (!reading->options.chunk_bytes)
-        reading->options.chunk_bytes = 1 << 20;
+        reading->options.chunk_bytes = 1 << 18;
 }
 
 static int parse(struct shmfi_csv_reading *reading, struct shmf_frame **frame)
@@ -114,6 +114,7 @@ static struct shmf_frame *finish(struct shmfi_csv_reading *reading, int rc, cons
     free(reading->labels);
     free(reading->ranges);
     free(reading->types);
+    free(reading->scratch.memory);
     shmf_array_free(reading->plan_array);
     shmfi_csv_source_free(&reading->source);
     return frame;
@@ -123,7 +124,7 @@ struct shmf_frame *shmf_csv_parse(const void *bytes, size_t size,
                                   const struct shmf_csv_options *options, struct shmf_error *err)
 {
     struct shmf_error own = {0};
-    struct shmfi_csv_reading reading = {.err = &own};
+    struct shmfi_csv_reading reading = {.err = &own, .source.fd = -1};
     set_options(&reading, options);
     int rc = check(&reading.options, &own);
     if (!rc && !bytes && size)
@@ -137,7 +138,7 @@ struct shmf_frame *shmf_csv_read(const char *path, const struct shmf_csv_options
                                  struct shmf_error *err)
 {
     struct shmf_error own = {0};
-    struct shmfi_csv_reading reading = {.err = &own};
+    struct shmfi_csv_reading reading = {.err = &own, .source.fd = -1};
     set_options(&reading, options);
     int rc = check(&reading.options, &own);
     if (!rc && !path)

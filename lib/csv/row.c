@@ -1,5 +1,5 @@
-/* Rows and fields. What is wrong with the text is said with line and column, both from 1. */
-#include "plan.h"
+/* What is wrong with the text is said with line and column, both from 1. */
+#include "reader.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +21,13 @@ bool shmfi_csv_fail(struct shmfi_csv_reader *reader, int code, const char *forma
     return false;
 }
 
+/* After a jump: stops from `at` on. */
+static void look(struct shmfi_csv_reader *reader)
+{
+    reader->block = reader->at;
+    reader->stops = shmfi_csv_stops(reader->at, reader->delimiter);
+}
+
 void shmfi_csv_reader_begin(struct shmfi_csv_reader *reader, const char *text, int64_t size,
                             int64_t line, char delimiter, bool crlf,
                             struct shmfi_csv_failure *failure)
@@ -31,9 +38,7 @@ void shmfi_csv_reader_begin(struct shmfi_csv_reader *reader, const char *text, i
                                         .delimiter = delimiter,
                                         .crlf = crlf,
                                         .failure = failure};
-    const char stops[] = {delimiter, '\n', '\r', '"'};
-    for (size_t i = 0; i < sizeof stops; i++)
-        reader->stops[(unsigned char)stops[i]] = 1;
+    look(reader);
     failure->code = SHMF_OK;
 }
 
@@ -49,6 +54,7 @@ bool shmfi_csv_next_row(struct shmfi_csv_reader *reader, int64_t n_columns)
             break;
         reader->at += empty;
         reader->line++;
+        look(reader);
     }
     reader->row = reader->at;
     reader->column = 0;
@@ -107,30 +113,27 @@ static bool quoted(struct shmfi_csv_reader *reader, struct shmfi_csv_field *fiel
                                                      "the text ends within quotes that begin here");
 }
 
-bool shmfi_csv_next_field(struct shmfi_csv_reader *reader, struct shmfi_csv_field *field)
+bool shmfi_csv_other_field(struct shmfi_csv_reader *reader, struct shmfi_csv_field *field)
 {
-    *field = (struct shmfi_csv_field){.text = reader->at};
-    reader->column++;
     bool good;
     if (*reader->at == '"') {
         good = quoted(reader, field);
     } else {
-        const char *at = reader->at;
-        while (!reader->stops[(unsigned char)*at])
-            at++;
-        field->size = (size_t)(at - reader->at);
-        reader->at = at;
+        const char *stop = reader->block + __builtin_ctzll(reader->stops);
+        field->size = (size_t)(stop - reader->at);
+        reader->at = stop;
         good = finish(reader, field);
     }
+    look(reader);
     return good;
 }
 
-size_t shmfi_csv_unquote(const struct shmfi_csv_field *field, char *to)
+size_t shmfi_csv_unquote(const char *text, size_t size, char *to)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < field->size; i++) {
-        to[size++] = field->text[i];
-        i += field->text[i] == '"';
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        to[n++] = text[i];
+        i += text[i] == '"';
     }
-    return size;
+    return n;
 }

@@ -1,5 +1,8 @@
 /* Dates and timestamps, ISO 8601 with some freedom. */
+#include "digits.h"
 #include "field.h"
+
+#include <string.h>
 
 static bool two(const char *text, int64_t *value)
 {
@@ -9,38 +12,73 @@ static bool two(const char *text, int64_t *value)
     return tens <= 9 && ones <= 9;
 }
 
-static bool is_leap(int64_t year)
+/* ---- eight digits at a time ----------------------------------------------------------------- */
+
+/* Punctuation is made zeros of by AT(). Byte i as a digit, times `by`. */
+static unsigned digit(uint64_t word, int i, unsigned by)
 {
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return (unsigned)(word >> 8 * i & 15) * by;
 }
 
-/* Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": days_from_civil. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
+#define AT(i, character) ((uint64_t)((character) ^ '0') << 8 * (i))
+
+/* Days since 1970-01-01 of a month's first day, in the Gregorian calendar, which begins, as if it
+ * had always been there, with the leap year 0. */
+static void find_month(struct shmfi_csv_month *month, unsigned year, unsigned number)
 {
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    static const uint16_t before[2][13] = {
+        {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365},
+        {0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366}};
+    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    month->length = (unsigned)before[leap][number] - before[leap][number - 1];
+    month->first = (int64_t)(year * 365 + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400 +
+                             before[leap][number - 1]) -
+                   719528;
+}
+
+/* "YYYY-MM-DD". Dates that follow each other are of one month more often than not. */
+static inline bool date(const char *text, struct shmfi_csv_month *month, int64_t *days)
+{
+    const uint64_t start = shmfi_csv_word(text);
+    if (start != month->start) {
+        const uint64_t word = start ^ AT(4, '-') ^ AT(7, '-');
+        const unsigned number = digit(word, 5, 10) + digit(word, 6, 1);
+        if (!shmfi_csv_are_digits(word) || digit(word, 4, 1) || digit(word, 7, 1) ||
+            number - 1 > 11)
+            return false;
+        find_month(month,
+                   digit(word, 0, 1000) + digit(word, 1, 100) + digit(word, 2, 10) +
+                       digit(word, 3, 1),
+                   number);
+        month->start = start;
+    }
+    const unsigned tens = (unsigned char)text[8] - (unsigned)'0',
+                   ones = (unsigned char)text[9] - (unsigned)'0', day = tens * 10 + ones - 1;
+    *days = month->first + day;
+    return tens <= 9 && ones <= 9 && day < month->length;
 }
 
 bool shmfi_csv_date(const char *text, size_t size, int64_t *days)
 {
-    static const int64_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int64_t century, years, month, day;
-    if (size != 10 || text[4] != '-' || text[7] != '-')
+    struct shmfi_csv_month none = {0};
+    return size == 10 && date(text, &none, days);
+}
+
+bool shmfi_csv_seconds(const char *text, struct shmfi_csv_month *month, int64_t *seconds)
+{
+    int64_t days;
+    const uint64_t word = shmfi_csv_word(text + 11) ^ AT(2, ':') ^ AT(5, ':'); /* "HH:MM:SS" */
+    const unsigned hour = digit(word, 0, 10) + digit(word, 1, 1),
+                   minute = digit(word, 3, 10) + digit(word, 4, 1),
+                   second = digit(word, 6, 10) + digit(word, 7, 1);
+    if ((text[10] != ' ' && text[10] != 'T') || !shmfi_csv_are_digits(word) || digit(word, 2, 1) ||
+        digit(word, 5, 1) || hour > 23 || minute > 59 || second > 59 || !date(text, month, &days))
         return false;
-    if (!two(text, &century) || !two(text + 2, &years) || !two(text + 5, &month) ||
-        !two(text + 8, &day))
-        return false;
-    if (month < 1 || month > 12 || day < 1)
-        return false;
-    int64_t year = century * 100 + years;
-    if (day > lengths[month - 1] + (month == 2 && is_leap(year)))
-        return false;
-    *days = days_of(year, month, day);
+    *seconds = days * 86400 + hour * 3600 + minute * 60 + second;
     return true;
 }
+
+/* ---- piece by piece ------------------------------------------------------------------------ */
 
 /* "Z", "+hh:mm", "+hhmm", "+hh" */
 static bool zone(const char *text, size_t size, struct shmfi_csv_time *time)
@@ -109,6 +147,7 @@ bool shmfi_csv_timestamp(const struct shmfi_csv_time *time, int digits, int64_t 
                                     100000, 1000000, 10000000, 100000000, 1000000000};
     int64_t below = scale[9 - digits];
     int64_t seconds = time->days * 86400 + time->seconds;
-    return time->fraction % below == 0 && !__builtin_mul_overflow(seconds, scale[digits], value) &&
+    return (time->fraction == 0 || time->fraction % below == 0) &&
+           !__builtin_mul_overflow(seconds, scale[digits], value) &&
            !__builtin_add_overflow(*value, time->fraction / below, value);
 }

@@ -46,6 +46,16 @@ static void test_workers_make_the_same_frame(void **state)
         assert_int_equal(shmf_frame_equal(alone, frame), 1);
         shmf_frame_free(frame);
     }
+    char path[] = "/tmp/shmf-csv-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, size), size);
+    close(fd);
+    const struct shmf_csv_options options = {.pool = pool, .chunk_bytes = 4096};
+    struct shmf_frame *frame = shmf_csv_read(path, &options, &err);
+    unlink(path);
+    assert_non_null(frame);
+    assert_int_equal(shmf_frame_equal(alone, frame), 1);
+    shmf_frame_free(frame);
     shmf_frame_free(alone);
     shmf_pool_free(pool);
     free(text);
