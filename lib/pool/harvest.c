@@ -211,11 +211,12 @@ int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err)
             lost = lost || shmfi_board_pending(&pool->board, w, member->got);
         }
     }
-    if (!harvested && lost)
-        return shmfi_error(err, SHMF_E_NOFILES,
-                           "a result cannot be mapped: too many open files or mappings; it is "
-                           "kept and will be delivered when there is room");
-    return harvested;
+    if (harvested || !lost)
+        return harvested;
+    shmfi_pool_read_control(pool); /* who was asked may be dead: callers do no more than this */
+    return shmfi_error(err, SHMF_E_NOFILES,
+                       "a result cannot be mapped: too many open files or mappings; it is "
+                       "kept and will be delivered when there is room");
 }
 
 /* LAST HARVEST. A successor may have published behind the dead worker's records already: stop

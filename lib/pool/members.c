@@ -48,7 +48,8 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
     member->born++;
     if (message->worker >= pool->n_workers) /* it was on its way when fewer were asked for */
         pool->n_workers = message->worker + 1;
-    if (socket < 0) { /* we have no room for a descriptor: this worker is of no use */
+    if (socket < 0) {             /* we have no room for a descriptor: this worker is of no use */
+        member->forgetful = true; /* what it does until it is killed, we cannot see */
         pool->spawn_errno = EMFILE;
         shmfi_pool_kill_worker(pool, message->worker);
         return;

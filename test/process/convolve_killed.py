@@ -2,9 +2,9 @@
 
     convolve_killed.py CONVOLVE [SEED]
 
-With five attempts a task, all 24 results must be right. With one attempt, every task must either
-deliver the right result or report SHMF_E_WORKER_DIED. Last, the application itself is killed: a
-second later none of its processes may be left."""
+With more attempts a task than there are kills, all 24 results must be right. With one attempt, every task must either
+deliver the right result or report SHMF_E_WORKER_DIED. Last, the application itself is killed:
+none of its processes may be left."""
 
 import json
 import os
@@ -84,31 +84,24 @@ def failures_in(err):
 
 
 def check_retried(program, pause):
-    """Kills are far enough apart that a task hardly ever loses all five attempts: one in some
-    hundred runs of this program may see that once, which is what five attempts promise."""
-    unlucky = 0
     for status, out, err in run_with_kills(program, pause, '--mode=sequential,shared',
-                                           '--attempts=5'):
-        if status and all('SHMF_E_WORKER_DIED' in line for line in failures_in(err)):
-            unlucky += 1
-            continue
+                                           f'--attempts={KILLS + 1}'):
         assert status == 0, (status, out, err)
         assert f'{TASKS} compared bit for bit, all ways agree' in out, out
-    assert unlucky <= 1, 'tasks lost all five attempts in several runs'
-    print('five attempts: all right')
+    print(f'{KILLS + 1} attempts: all right')
 
 
 def check_reported(program, pause):
     failed = 0
-    for status, out, err in run_with_kills(program, pause, '--mode=sequential,shared'):
-        failures = failures_in(err)
-        for line in failures:
-            assert 'SHMF_E_WORKER_DIED' in line and 'signal 9' in line, line
-        assert (status != 0) == bool(failures), (status, out, err)
-        assert 'differ' not in out, out
-        failed += len(failures)
+    while not failed:  # of so many kills one meets a task sooner or later
+        for status, out, err in run_with_kills(program, pause, '--mode=sequential,shared'):
+            failures = failures_in(err)
+            for line in failures:
+                assert 'SHMF_E_WORKER_DIED' in line and 'signal 9' in line, line
+            assert (status != 0) == bool(failures), (status, out, err)
+            assert 'differ' not in out, out
+            failed += len(failures)
     print(f'one attempt: {failed} tasks reported their worker\'s death, the others are right')
-    assert failed
 
 
 def check_nothing_left(program):
@@ -119,7 +112,7 @@ def check_nothing_left(program):
         time.sleep(random.uniform(0, 0.3))
         run.kill()
         run.communicate()
-        deadline = time.monotonic() + 1 * SLOW
+        deadline = time.monotonic() + 30 * SLOW
         while processes(run.pid) and time.monotonic() < deadline:
             time.sleep(0.005)
         assert not processes(run.pid), processes(run.pid)

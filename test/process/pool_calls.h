@@ -7,6 +7,7 @@
 #include <shmframe/shmframe.h>
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -57,6 +58,7 @@ static inline struct shmf_result *next_any(struct shmf_iter *iter)
 
 static inline void assert_good(const struct shmf_result *result)
 {
+    assert_non_null(result);
     const struct shmf_failure *failure = shmf_result_failure(result);
     if (failure)
         fail_msg("task %" PRId64 " failed: %s: %s", shmf_result_index(result),
@@ -136,6 +138,35 @@ static inline bool is_patterned(const struct shmf_array *array, size_t size, uin
 {
     return array && shmf_array_size(array) == (int64_t)size &&
            test_differs(shmf_array_data(array), size, seed) < 0;
+}
+
+/* A worker's pid, which the supervisor tells a moment after the worker began. */
+static inline pid_t worker_pid(struct shmf_pool *pool, int worker)
+{
+    double end = test_now() + test_seconds(30);
+    pid_t pid;
+    while (!(pid = (pid_t)shmf_pool_worker_pid(pool, worker)) && test_now() < end)
+        test_sleep(0.001);
+    assert_true(pid > 0);
+    return pid;
+}
+
+/* Kills a worker. When this returns it takes no task any more: a process that runs elsewhere may go
+ * on for a moment after kill(). */
+static inline void end_worker(struct shmf_pool *pool, int worker)
+{
+    pid_t pid = worker_pid(pool, worker);
+    kill(pid, SIGKILL);
+    assert_true(test_process_gone(pid, 30));
+}
+
+/* The supervisor of the only pool, which has so many workers: they bear its name until they have
+ * their own. */
+static inline pid_t supervisor_pid(size_t workers)
+{
+    assert_true(test_wait_named("shmf-w", workers, 30));
+    assert_true(test_wait_named("shmf-super", 1, 30));
+    return test_find_named("shmf-super");
 }
 
 /* Tests that hold for pools with workers and for inline pools; `*state` points to the number. */

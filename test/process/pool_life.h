@@ -28,6 +28,8 @@ static int clear(int rc, const struct shmf_error *err)
 {
     HOLDS(rc < 0 && rc >= SHMF_E_SYS);
     HOLDS(err->code == rc && err->message[0]);
+    if (rc == SHMF_E_INVAL || rc == SHMF_E_CORRUPT || rc == SHMF_E_WRONG_PROCESS)
+        fprintf(stderr, "%s: %s\n", shmf_status_name(rc), err->message);
     HOLDS(rc != SHMF_E_INVAL && rc != SHMF_E_CORRUPT && rc != SHMF_E_WRONG_PROCESS);
     return 0;
 }
@@ -57,6 +59,8 @@ static int is_right(struct shmf_result *result)
     int64_t index = shmf_result_index(result);
     if (failure) {
         HOLDS(failure->code < 0 && failure->message[0]);
+        if (failure->code == SHMF_E_CORRUPT || failure->code == SHMF_E_INVAL)
+            fprintf(stderr, "%s: %s\n", shmf_status_name(failure->code), failure->message);
         HOLDS(failure->code != SHMF_E_CORRUPT && failure->code != SHMF_E_INVAL);
         return 0;
     }

@@ -63,7 +63,7 @@ def main():
     tasks = 240
     # A worker may come to need one region more when the consumer is held up for long, as it can be
     # on a busy machine; a library that obtained memory for tasks would do so in every run.
-    for attempt in range(3):
+    for attempt in range(10):
         with tempfile.TemporaryDirectory() as directory:
             run(program, tasks, directory + '/trace')
             calls = calls_in_the_steady_state(directory + '/trace', tasks)

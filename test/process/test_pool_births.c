@@ -115,7 +115,7 @@ static void test_an_application_does_not_wait_for_workers_that_cannot_be_had(voi
             fail_msg("way %d: exit code %d, signal %d%s", i, outcome.exit_code, outcome.signal,
                      outcome.timed_out ? ", timed out" : "");
     }
-    assert_true(test_none_named("shmf-", 5));
+    assert_true(test_none_named("shmf-", 30));
     munmap(first, sizeof *plan * WAYS);
 }
 

@@ -70,12 +70,10 @@ static uint64_t held_by(struct shmf_pool *pool)
  * can be more than what is held. */
 static bool stays_within(struct shmf_pool *pool, uint64_t most)
 {
-    for (int look = 0; look < 1000; look++) {
-        if (held_by(pool) <= most)
-            return true;
+    double end = test_now() + test_seconds(30);
+    while (held_by(pool) > most && test_now() < end)
         test_sleep(0.001);
-    }
-    return false;
+    return test_now() < end;
 }
 
 /* ---- within the budget -------------------------------------------------------------------- */
@@ -140,7 +138,7 @@ static void test_what_idle_workers_cache_is_given_up_when_another_needs_it(void 
             shmf_result_free(result);
         }
         shmf_iter_free(iter);
-        assert_true(test_now() - start < test_seconds(5));
+        assert_true(test_now() - start < test_seconds(60));
     }
     shmf_pool_free(pool);
 }

@@ -25,12 +25,12 @@ static void test_pools_are_made_freed_and_made_again_side_by_side(void **state)
         assert_map_squares(stays, 50, 1);
         shmf_pool_free(pool);
     }
-    assert_true(test_wait_named("shmf-", 3, 10));
+    assert_true(test_wait_named("shmf-", 3, 30));
     shmf_pool_free(stays);
-    assert_true(test_wait_named("shmf-", 1, 10));
+    assert_true(test_wait_named("shmf-", 1, 30));
     assert_int_equal(test_count_named("shmf-early"), 1);
     shmf_early_stop();
-    assert_true(test_none_named("shmf-", 1));
+    assert_true(test_none_named("shmf-", 30));
 }
 
 static void test_workers_that_die_are_replaced_even_after_the_early_process_has_ended(void **state)
@@ -62,7 +62,7 @@ static void test_a_killed_early_process_costs_no_pool_that_exists(void **state)
     pid_t early = test_find_named("shmf-early");
     assert_true(early > 0);
     kill(early, SIGKILL);
-    assert_true(test_process_gone(early, 10));
+    assert_true(test_process_gone(early, 30));
     assert_map_squares(pool, 50, 1);
     assert_null(shmf_pool_new(&options, &err));
     assert_int_equal(err.code, SHMF_E_CLOSED);
@@ -100,7 +100,7 @@ static void test_an_early_process_that_is_killed_meanwhile_fails_the_pool_that_i
         shmf_pool_free(pool);
         shmf_early_stop();
     }
-    assert_true(test_none_named("shmf-", 1));
+    assert_true(test_none_named("shmf-", 30));
 }
 
 /* ---- the application's end ---------------------------------------------------------------- */
@@ -132,7 +132,7 @@ static void test_an_application_that_is_killed_at_any_moment_leaves_nothing(void
         usleep((unsigned)(i * 300));
         kill(application, SIGKILL);
         assert_int_equal(test_join(application, 10).signal, SIGKILL);
-        assert_true(test_none_named("shmf-", 2));
+        assert_true(test_none_named("shmf-", 30));
         assert_int_equal(test_shared_bytes(), 0);
     }
     munmap(runs, sizeof *runs);
@@ -157,7 +157,7 @@ static void test_a_stopped_early_process_ends_with_its_application_too(void **st
     kill(test_find_named("shmf-early"), SIGSTOP);
     kill(application, SIGKILL);
     assert_int_equal(test_join(application, 10).signal, SIGKILL);
-    assert_true(test_none_named("shmf-", 2));
+    assert_true(test_none_named("shmf-", 30));
     munmap(ready, sizeof *ready);
 }
 
@@ -173,7 +173,7 @@ static void test_an_application_that_exits_without_a_word_leaves_nothing(void **
 {
     (void)state;
     assert_true(test_outcome_ok(test_in_child(leave_without_a_word, NULL, 20)));
-    assert_true(test_none_named("shmf-", 2));
+    assert_true(test_none_named("shmf-", 30));
     assert_int_equal(test_shared_bytes(), 0);
 }
 

@@ -40,7 +40,7 @@ static int wait_around_pools(void *context)
         if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
             return 1;
         assert_counts_up(map_count(pool, return_index, 10), 10);
-        kill((pid_t)shmf_pool_worker_pid(pool, 0), SIGKILL);
+        end_worker(pool, 0);
         assert_counts_up(map_count(pool, return_index, 10), 10);
         if (wait(NULL) != -1 || errno != ECHILD)
             return 2;
@@ -197,7 +197,7 @@ static void test_workers_inherit_only_the_descriptors_that_were_named(void **sta
     assert_int_equal(dup2(1, 53), 53);
     struct shmf_pool_options options = {.workers = 2, .keep_fds = high, .n_keep_fds = 3};
     struct shmf_pool *pool = pool_with(&options);
-    kill((pid_t)shmf_pool_worker_pid(pool, 0), SIGKILL);
+    end_worker(pool, 0);
     struct shmf_iter *iter = map_count(pool, return_open_descriptors, 20);
     for (int i = 0; i < 20; i++) {
         struct shmf_result *result = next_good(iter);
@@ -237,7 +237,7 @@ static int print_without_flushing(void *file)
     for (int i = 0; i < 20; i++)
         shmf_result_free(next_good(iter));
     shmf_iter_free(iter);
-    kill((pid_t)shmf_pool_worker_pid(pool, 0), SIGTERM);
+    kill(worker_pid(pool, 0), SIGTERM);
     shmf_pool_free(pool);
     return 0;
 }
@@ -389,7 +389,7 @@ static void test_a_pool_may_have_many_more_workers_than_the_machine_has_cpus(voi
         shmf_iter_free(iter);
         assert_true(open_descriptors() - before <= 3 * (size_t)workers + 8);
         shmf_pool_free(pool);
-        assert_int_equal(test_count_named("shmf-"), 0);
+        assert_true(test_none_named("shmf-", 30));
     }
 }
 

@@ -88,14 +88,14 @@ struct tally {
 static bool died_cleanly(const struct faults *plan, const struct test_outcome *outcome)
 {
     return plan->error == FAULT_DIES && plan->role == FAULT_APPLICATION &&
-           outcome->signal == SIGKILL && !outcome->timed_out && test_none_named("shmf-", 5);
+           outcome->signal == SIGKILL && !outcome->timed_out && test_none_named("shmf-", 30);
 }
 
 static void judge(struct tally *tally, const struct faults *plan)
 {
     struct faults run = *plan;
     double start = test_now();
-    struct test_outcome outcome = test_in_child(endure, &run, 20);
+    struct test_outcome outcome = test_in_child(endure, &run, 60);
     tally->runs++;
     /* How often a process calls may differ from run to run: by what it finds when it looks. */
     tally->missed += !atomic_load(&faults->hits);
@@ -117,7 +117,7 @@ static void judge(struct tally *tally, const struct faults *plan)
 static void count_calls(long made[FAULT_ROLES][FAULT_CALLS])
 {
     struct faults none = {.at = 0};
-    assert_int_equal(test_in_child(endure, &none, 20).exit_code, WELL);
+    assert_int_equal(test_in_child(endure, &none, 60).exit_code, WELL);
     for (int role = 0; role < FAULT_ROLES; role++)
         for (int call = 0; call < FAULT_CALLS; call++)
             made[role][call] = atomic_load(&faults->made[role][call]);

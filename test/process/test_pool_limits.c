@@ -4,6 +4,8 @@
 /* ctest: TIMEOUT 120 NO_VALGRIND */
 #include "pool_life.h"
 
+#include "pool/pool_internal.h"
+
 #include <sys/resource.h>
 
 struct cap {
@@ -93,6 +95,66 @@ static void test_any_size_of_files(void **state)
     report("RLIMIT_FSIZE");
 }
 
+/* ---- a worker that came at the wrong moment ----------------------------------------------- */
+
+static int die_or_return_patterned(struct shmf_task *task, void *context)
+{
+    (void)context;
+    if (!shmf_task_arg_size(task))
+        raise(SIGKILL);
+    return return_patterned(task, RESULT, 5);
+}
+
+static bool one_is_done(void *pool)
+{
+    return atomic_load(&((struct shmf_pool *)pool)->board.lines[0].done) == 1;
+}
+
+/* For as long as the worker has not died its result may come, when there is room. */
+static int wait_with_room(struct shmf_future *future)
+{
+    struct shmf_error err = {0};
+    double end = test_now() + test_seconds(30);
+    int rc;
+    while ((rc = shmf_future_wait(future, 30, &err)) == SHMF_E_NOFILES && test_now() < end)
+        test_sleep(0.001);
+    if (rc)
+        fprintf(stderr, "%s: %s\n", shmf_status_name(rc), err.message);
+    return rc;
+}
+
+/* The successor works before the application hears of it, and then there is no room for its
+ * socket. */
+static int hear_too_late(void *unused)
+{
+    (void)unused;
+    struct shmf_error err = {0};
+    struct shmf_pool *pool = pool_of(1);
+    struct shmf_task_input input = {.arg = "x", .arg_size = 1};
+    struct shmf_submit_options options = {.attempts = 3};
+    struct shmf_future *first = shmf_pool_submit(pool, die_or_return_patterned, NULL, NULL, &err);
+    struct shmf_future *second =
+        shmf_pool_submit(pool, die_or_return_patterned, &input, &options, &err);
+    struct cap cap = {.resource = RLIMIT_NOFILE, .value = 0};
+    HOLDS(test_wait_until(30, one_is_done, pool) && impose(&cap));
+    shmf_pool_progress(pool, &err);
+    lift(&cap);
+    HOLDS(!wait_with_room(first) && !wait_with_room(second));
+    HOLDS(shmf_result_status(shmf_future_result(first)) == SHMF_E_WORKER_DIED);
+    HOLDS(!shmf_result_status(shmf_future_result(second)));
+    HOLDS(is_patterned(shmf_result_array(shmf_future_result(second)), RESULT, 5));
+    shmf_future_free(first);
+    shmf_future_free(second);
+    shmf_pool_free(pool);
+    return 0;
+}
+
+static void test_what_a_worker_did_whose_socket_was_lost_is_done_again(void **state)
+{
+    (void)state;
+    assert_true(test_outcome_ok(test_in_child(hear_too_late, NULL, 60)));
+}
+
 int main(void)
 {
     test_begin();
@@ -100,6 +162,7 @@ int main(void)
         test_case(test_any_number_of_descriptors),
         test_case(test_any_size_of_the_address_space),
         test_case(test_any_size_of_files),
+        test_case(test_what_a_worker_did_whose_socket_was_lost_is_done_again),
     };
     return cmocka_run_group_tests_name("pool: limits of the process", tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void test_workers_are_spread_over_the_allowed_cpus(void **state)
     assert_int_equal(sched_getaffinity(0, sizeof allowed, &allowed), 0);
     struct shmf_pool_options options = {.workers = 2, .affinity = SHMF_AFFINITY_SPREAD};
     struct shmf_pool *pool = pool_with(&options);
-    assert_true(test_wait_until(10, has_cpu, pool));
+    assert_true(test_wait_until(30, has_cpu, pool));
     int64_t first = cpu_of(pool, 0), second = cpu_of(pool, 1);
     assert_true(CPU_ISSET((size_t)first, &allowed) && CPU_ISSET((size_t)second, &allowed));
     assert_true(CPU_COUNT(&allowed) == 1 || first != second);

@@ -50,7 +50,7 @@ static bool stopped(pid_t pid)
 /* Stops the parked worker; 0 where processes may not be traced. */
 static pid_t seize(struct shmf_pool *pool)
 {
-    assert_true(test_wait_until(20, is_parked, pool));
+    assert_true(test_wait_until(30, is_parked, pool));
     pid_t pid = (pid_t)shmf_pool_worker_pid(pool, 0);
     if (ptrace(PTRACE_SEIZE, pid, 0, 0)) {
         assert_int_equal(errno, EPERM);

@@ -25,12 +25,17 @@ static void *run(void *argument)
     return NULL;
 }
 
-static void start(struct runner *runners, int count, body_fn body, void *context)
+static void start_from(int first, struct runner *runners, int count, body_fn body, void *context)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = first; i < count; i++) {
         runners[i] = (struct runner){.body = body, .number = i, .context = context};
         assert_int_equal(pthread_create(&runners[i].thread, NULL, run, &runners[i]), 0);
     }
+}
+
+static void start(struct runner *runners, int count, body_fn body, void *context)
+{
+    start_from(0, runners, count, body, context);
 }
 
 static void join(struct runner *runners, int count)
@@ -232,6 +237,7 @@ static const char *wait_until_cancelled(int thread, void *context)
         shmf_future_cancel(future);
     }
     int rc = shmf_future_wait(future, -1, NULL);
+    atomic_fetch_add(&meeting->waiting, thread % 2);
     int status = rc ? rc : shmf_result_status(shmf_future_result(future));
     shmf_future_free(future);
     return status == (thread % 2 ? SHMF_E_CANCELLED : SHMF_OK) ? NULL : "wrong outcome";
@@ -244,55 +250,72 @@ static void test_a_thread_cancels_its_task_while_others_wait_for_theirs(void **s
     meeting.pool = pool_of(THREADS);
     struct runner runners[THREADS];
     start(runners, THREADS, wait_until_cancelled, &meeting);
-    await_count(&meeting.signals->started, THREADS / 2); /* those that will be told to go */
-    test_sleep(0.1);
+    await_count(&meeting.waiting, THREADS / 2); /* those that cancelled have it behind them */
     atomic_store(&meeting.signals->go, 1);
     join(runners, THREADS);
     shmf_pool_free(meeting.pool);
     free_signals(meeting.signals);
 }
 
+/* What waits is made before the pool is freed; waiting for it may begin at any time. */
+struct end {
+    struct meeting meeting;
+    struct shmf_iter *iter;
+    struct shmf_future *futures[THREADS];
+};
+
 static const char *wait_for_the_end(int thread, void *context)
 {
-    struct meeting *meeting = context;
+    struct end *end = context;
     struct shmf_error err = {0};
     int rc = 0;
-    atomic_fetch_add(&meeting->waiting, 1);
     if (thread == 0) {
-        rc = shmf_pool_join(meeting->pool, -1, &err);
+        rc = shmf_pool_join(end->meeting.pool, -1, &err);
     } else if (thread == 1) {
-        struct shmf_tasks tasks = {.count = 100, .context = meeting->signals};
-        struct shmf_iter *iter = shmf_pool_imap(meeting->pool, wait_for_go, &tasks, NULL, NULL);
         struct shmf_result *result = NULL;
-        rc = shmf_iter_next(iter, &result, &err);
-        shmf_iter_free(iter);
+        rc = shmf_iter_next(end->iter, &result, &err);
+        shmf_iter_free(end->iter);
     } else {
-        struct shmf_submit_options options = {.context = meeting->signals};
-        struct shmf_future *future =
-            shmf_pool_submit(meeting->pool, wait_for_go, NULL, &options, NULL);
-        rc = shmf_future_wait(future, thread == 2 ? -1 : 1000, &err);
-        shmf_future_free(future); /* not the pool's any more */
+        rc = shmf_future_wait(end->futures[thread], thread == 2 ? -1 : 1000, &err);
+        shmf_future_free(end->futures[thread]); /* not the pool's any more */
     }
     return rc == SHMF_E_CLOSED && err.code == rc ? NULL : "it did not say that the pool is closed";
+}
+
+/* Called by the thread that is inside the pool: the one that joins it. */
+static void note_inside(struct shmf_future *future, void *user)
+{
+    (void)future;
+    atomic_fetch_add(&((struct meeting *)user)->waiting, 1);
 }
 
 static void test_a_pool_freed_while_threads_wait_tells_them_that_it_is_closed(void **state)
 {
     (void)state;
     for (long round = test_rounds(20); round > 0; round--) {
-        struct meeting meeting = {.signals = new_signals()};
-        meeting.pool = pool_of(2);
-        struct shmf_future *task = submit(meeting.pool, wait_for_go, meeting.signals);
+        struct signals *first = new_signals(), *never = new_signals();
+        struct end end = {.meeting = {.signals = never, .pool = pool_of(2)}};
+        struct shmf_submit_options options = {
+            .context = first, .done_fn = note_inside, .user = &end.meeting};
+        struct shmf_future *task =
+            shmf_pool_submit(end.meeting.pool, wait_for_go, NULL, &options, NULL);
+        struct shmf_tasks tasks = {.count = 100, .context = never};
+        end.iter = map(end.meeting.pool, wait_for_go, &tasks, NULL);
+        for (int i = 0; i < THREADS; i++)
+            end.futures[i] = submit(end.meeting.pool, wait_for_go, never);
         struct runner runners[THREADS];
-        start(runners, THREADS, wait_for_the_end, &meeting);
-        await_count(&meeting.waiting, THREADS);
-        test_sleep(0.05); /* until they wait */
-        double begin = test_now();
-        shmf_pool_free(meeting.pool);
-        assert_true(test_now() - begin < test_seconds(2));
+        start(runners, 1, wait_for_the_end, &end);
+        atomic_store(&first->go, 1);
+        await_count(&end.meeting.waiting, 1);
+        start_from(1, runners, THREADS, wait_for_the_end, &end);
+        test_sleep(0.01); /* so that some of them wait */
+        shmf_pool_free(end.meeting.pool);
         join(runners, THREADS);
+        for (int i = 0; i < 2; i++)
+            shmf_future_free(end.futures[i]);
         shmf_future_free(task);
-        free_signals(meeting.signals);
+        free_signals(never);
+        free_signals(first);
     }
 }
 

@@ -170,7 +170,7 @@ static void test_a_creator_that_is_killed_leaks_nothing(void **state)
         assert_int_equal(read(creator.pipe[0], &byte, 1), 1);
         kill(child, signals[i]);
         assert_int_equal(test_join(child, 10).signal, signals[i]);
-        assert_true(test_none_named("shmf-", 1));
+        assert_true(test_none_named("shmf-", 30));
         assert_int_equal(test_shared_bytes(), 0);
         close(creator.pipe[0]);
         close(creator.pipe[1]);
@@ -239,7 +239,7 @@ static void test_signals_of_the_terminal_do_not_end_the_process_that_cleans_up(v
     (void)state;
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGPIPE, SIGUSR1};
     struct shmf_pool *pool = pool_of(2);
-    pid_t supervisor = test_find_named("shmf-super");
+    pid_t supervisor = supervisor_pid(2);
     struct test_process process;
     assert_true(test_process_read(supervisor, &process));
     assert_int_not_equal(process.group, getpgrp()); /* Ctrl-C does not even reach it */
@@ -250,9 +250,9 @@ static void test_signals_of_the_terminal_do_not_end_the_process_that_cleans_up(v
     failure_of(future, SHMF_E_WORKER_DIED); /* it reports and replaces as ever */
     shmf_future_free(future);
     assert_counts_up(map_count(pool, return_index, 100), 100);
-    assert_int_equal(test_find_named("shmf-super"), supervisor);
+    assert_int_equal(supervisor_pid(2), supervisor);
     shmf_pool_free(pool);
-    assert_true(test_none_named("shmf-", 1));
+    assert_true(test_none_named("shmf-", 30));
 }
 
 static int use_everything(void *context)
@@ -278,7 +278,7 @@ static void test_an_application_that_ends_without_freeing_anything_prints_nothin
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_true(test_outcome_ok(test_in_child(use_everything, path, 20)));
-    assert_true(test_none_named("shmf-", 1));
+    assert_true(test_none_named("shmf-", 30));
     char text[200] = {0};
     ssize_t got = read(fd, text, sizeof text - 1);
     unlink(path);

@@ -126,7 +126,7 @@ static void kill_owners(long kills, bool alone)
         assert_int_equal(board->violations, 0);
         found += !none_left(NULL);
         assert_true(shmf_name_sweep(NULL, NULL, &err) >= 0);
-        assert_true(alone ? none_left(NULL) : test_wait_until(5, none_left, NULL));
+        assert_true(alone ? none_left(NULL) : test_wait_until(30, none_left, NULL));
         assert_int_equal(attach_code(test_name("idle"), NULL), SHMF_OK);
     }
     assert_true(found > 0 || !alone || kills < 100); /* or they came at no interesting moment */

@@ -166,7 +166,7 @@ static bool settled(void *before)
 
 size_t test_account_settle(const struct test_account *before)
 {
-    if (test_wait_until(1, settled, (void *)(uintptr_t)before))
+    if (test_wait_until(30, settled, (void *)(uintptr_t)before))
         return 0;
     struct test_account now = test_account_take();
     size_t leaks = test_account_leaks(before, &now, true);
