@@ -31,6 +31,9 @@ struct shmf_format_header {
     uint64_t incompatible; /* 72 feature bits that a reader must know */
 };
 
+/* Of the field `incompatible`. */
+#define SHMF_FORMAT_TAGGED_ROWS 1u /* frames: row_index has tags and entries, not slots */
+
 /* Of the field `state`. */
 #define SHMF_FORMAT_BUILDING 1u
 #define SHMF_FORMAT_READY    2u
@@ -79,18 +82,36 @@ struct shmf_format_dictionary {
 
 /* ---- hash indexes of labels --------------------------------------------------------------- */
 
-/* An open-addressing table: the slot where a probe begins is (hash * capacity) >> 64. */
+/* An open-addressing table, of one of two kinds: of slots, or (SHMF_FORMAT_TAGGED_ROWS) of entries,
+ * `capacity` of them, and behind these their tags in groups of eight. */
 struct shmf_format_index {
-    uint64_t offset;   /* 0 of the first slot */
-    uint64_t capacity; /* 8 slots, more than there are labels */
+    uint64_t offset;   /* 0 of the first slot or entry */
+    uint64_t capacity; /* 8 slots or entries, more than there are labels */
 };
 
-/* One slot of such a table. */
+/* One slot; a probe begins at (hash * capacity) >> 64. */
 struct shmf_format_slot {
     uint32_t tag;   /* 0 low half of the label's XXH3_64bits, seed 0 */
     uint32_t count; /* 4 how many positions bear the label; 2^32 - 1: that many or more */
     uint64_t first; /* 8 1 + the first of these positions; 0: the slot is empty */
     uint64_t begin; /* 16 of text: the offset of this position, so that it need not be waited for */
+};
+
+/* One entry. */
+struct shmf_format_entry {
+    uint8_t
+        text[19];   /*  0 the label, then zeros; of a longer one its begin and hash, uint64 each */
+    uint8_t size;   /* 19 bytes of the label; SHMF_FORMAT_LONG: more than fit */
+    uint32_t count; /* 20 how many positions bear the label; 2^32 - 1: that many or more */
+    uint64_t first; /* 24 1 + the first of these positions; 0: the entry is empty */
+};
+
+/* Of the field `size` of an entry: the label is longer than 19 bytes. */
+#define SHMF_FORMAT_LONG 255u
+
+/* The tags of eight entries; a probe begins at group (hash * (capacity / 8)) >> 64. */
+struct shmf_format_group {
+    uint8_t tag[8]; /* 0 low byte of the label's XXH3_64bits, 1 where that is 0; 0: empty */
 };
 
 /* ---- the two kinds of segment ------------------------------------------------------------- */
@@ -156,6 +177,8 @@ SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_column) == 96);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_dictionary) == 128);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_index) == 16);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_slot) == 24);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_entry) == 32);
+SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_group) == 8);
 SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_frame, row_index) == 192);
 SHMF_FORMAT_ASSERT(offsetof(struct shmf_format_frame, column_label) == 320);
 SHMF_FORMAT_ASSERT(sizeof(struct shmf_format_frame) == 512);

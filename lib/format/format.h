@@ -73,6 +73,20 @@ int shmfi_column_reader_next(struct shmfi_column_reader *reader, const void *ent
 /* Behind the last column: the row labels. */
 int shmfi_column_reader_end(const struct shmfi_column_reader *reader, struct shmf_error *err);
 
+/* Is the index of the row labels one of tags and entries? */
+static inline bool shmfi_format_has_tags(const struct shmf_format_frame *header)
+{
+    return header->header.incompatible & SHMF_FORMAT_TAGGED_ROWS;
+}
+
+#define SHMFI_GROUP_SIZE 8u /* entries whose tags lie together */
+
+/* Bytes of an index for each place that it has. */
+static inline uint64_t shmfi_format_place_size(bool tagged)
+{
+    return tagged ? sizeof(struct shmf_format_entry) + 1 : sizeof(struct shmf_format_slot);
+}
+
 /* Is this a unit that columns of the dtype can have? */
 bool shmfi_format_unit_fits(uint32_t dtype, unsigned unit);
 
@@ -134,7 +148,8 @@ void shmfi_layout_typed(struct shmfi_layout *layout, bool nullable, uint64_t n_r
 void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t bytes,
                           struct shmf_format_column *column);
 
-/* A hash index for `n` labels. */
-void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, struct shmf_format_index *index);
+/* A hash index for `n` labels, of slots or of entries with tags. */
+void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, bool tagged,
+                        struct shmf_format_index *index);
 
 #endif

@@ -30,10 +30,13 @@ static bool table_fits(uint64_t offset, uint64_t count, uint32_t entry, uint64_t
     return offset % 8 == 0 && shmfi_mul(count, entry, &bytes) && shmfi_inside(offset, bytes, size);
 }
 
-static bool index_fits(const struct shmf_format_index *index, uint64_t n, uint64_t size)
+static bool index_fits(const struct shmf_format_index *index, uint64_t n, bool tagged,
+                       uint64_t size)
 {
-    return index->capacity > n &&
-           table_fits(index->offset, index->capacity, sizeof(struct shmf_format_slot), size);
+    if (tagged && (index->capacity % SHMFI_GROUP_SIZE || index->offset % SHMFI_BUFFER_ALIGNMENT))
+        return false;
+    return index->capacity > n && table_fits(index->offset, index->capacity,
+                                             (uint32_t)shmfi_format_place_size(tagged), size);
 }
 
 /* In 128 bits: the way to the last row may be longer than an int64 although both ends are one. */
@@ -109,7 +112,7 @@ static const char *check_labels(const struct shmf_format_frame *h, const char **
         field = check_range(h);
     } else if (h->range_start || h->range_step) {
         field = h->range_start ? "range_start" : "range_step";
-    } else if (!index_fits(&h->row_index, h->n_rows, size)) {
+    } else if (!index_fits(&h->row_index, h->n_rows, shmfi_format_has_tags(h), size)) {
         field = "row_index";
     } else {
         *part = "row_label.";
@@ -122,7 +125,7 @@ static const char *check_labels(const struct shmf_format_frame *h, const char **
     if (field)
         return field;
     *part = "";
-    if (!index_fits(&h->column_index, h->n_columns, size))
+    if (!index_fits(&h->column_index, h->n_columns, false, size))
         return "column_index";
     *part = "column_label.";
     return shmfi_format_check_strings(&h->column_label, h->n_columns, &all);

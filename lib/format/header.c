@@ -24,23 +24,27 @@ static int check_kind(const struct shmf_format_header *header, uint32_t kind,
                        names[kind]);
 }
 
-static int check_version(const struct shmf_format_header *header, struct shmf_error *err)
+static int check_version(const struct shmf_format_header *header, uint32_t kind,
+                         struct shmf_error *err)
 {
+    uint64_t unknown = header->incompatible;
+    if (kind == SHMF_KIND_FRAME)
+        unknown &= ~(uint64_t)SHMF_FORMAT_TAGGED_ROWS;
     if (memcmp(header->magic, SHMF_FORMAT_MAGIC, sizeof header->magic) != 0)
         return shmfi_error(err, SHMF_E_CORRUPT, "header: magic is not that of a segment");
     if (header->version != SHMF_FORMAT_VERSION)
         return shmfi_error(err, SHMF_E_VERSION, "header: version is %" PRIu32 ", not %u",
                            header->version, SHMF_FORMAT_VERSION);
-    if (header->incompatible)
+    if (unknown)
         return shmfi_error(err, SHMF_E_VERSION, "header: incompatible has unknown bits 0x%" PRIx64,
-                           header->incompatible);
+                           unknown);
     return SHMF_OK;
 }
 
 int shmfi_format_check_header(const struct shmf_format_header *header, uint32_t kind,
                               uint64_t known_size, uint64_t size, struct shmf_error *err)
 {
-    int rc = check_version(header, err);
+    int rc = check_version(header, kind, err);
     if (rc == SHMF_OK)
         rc = check_kind(header, kind, err);
     if (rc)

@@ -75,11 +75,19 @@ void shmfi_layout_strings(struct shmfi_layout *layout, uint64_t n, uint64_t byte
     column->data_size = bytes;
 }
 
-void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, struct shmf_format_index *index)
+/* Six of eight entries are taken, or three of five slots. */
+static bool index_capacity(uint64_t n, bool tagged, uint64_t *capacity)
+{
+    return tagged ? shmfi_mul(n / 6 + 1, SHMFI_GROUP_SIZE, capacity)
+                  : shmfi_add(n, n / 3 * 2 + 2, capacity);
+}
+
+void shmfi_layout_index(struct shmfi_layout *layout, uint64_t n, bool tagged,
+                        struct shmf_format_index *index)
 {
     uint64_t size = 0;
-    if (!shmfi_add(n, n / 3 * 2 + 2, &index->capacity) ||
-        !shmfi_mul(index->capacity, sizeof(struct shmf_format_slot), &size))
+    if (!index_capacity(n, tagged, &index->capacity) ||
+        !shmfi_mul(index->capacity, shmfi_format_place_size(tagged), &size))
         layout->overflow = true;
     index->offset = shmfi_layout_put(layout, size);
 }

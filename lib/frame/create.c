@@ -128,9 +128,9 @@ static void lay_out_tables(struct plan *plan, struct shmfi_layout *layout, uint6
         layout->overflow = true;
     h->columns_offset = shmfi_layout_put(layout, table_size);
     shmfi_layout_strings(layout, h->n_columns, column_bytes, &h->column_label);
-    shmfi_layout_index(layout, h->n_columns, &h->column_index);
+    shmfi_layout_index(layout, h->n_columns, false, &h->column_index);
     if (h->row_labels != SHMF_ROWS_RANGE)
-        shmfi_layout_index(layout, h->n_rows, &h->row_index);
+        shmfi_layout_index(layout, h->n_rows, true, &h->row_index);
     if (h->n_dictionaries) {
         h->dictionary_size = sizeof(struct shmf_format_dictionary);
         h->dictionaries_offset =
@@ -186,6 +186,8 @@ static int make_plan(struct plan *plan, struct shmf_error *err)
     h->n_columns = (uint64_t)spec->n_columns;
     h->column_size = sizeof(struct shmf_format_column);
     choose_sources(plan);
+    if (spec->row_labels || plan->source->row_labels || spec->row_numbers)
+        h->header.incompatible = SHMF_FORMAT_TAGGED_ROWS;
     if (spec->row_labels || plan->source->row_labels) {
         h->row_labels = SHMF_ROWS_UTF8;
         rc = shmfi_labels_measure(&plan->rows, h->n_rows, "row_labels", &row_bytes, err);
@@ -232,13 +234,12 @@ static void write_columns(struct shmf_frame *frame, const struct plan *plan)
     memset(frame->base + end, 0, (size_t)(-end & (SHMFI_BUFFER_ALIGNMENT - 1)));
 }
 
-/* The index is padded too: 64 bytes are four slots. */
+/* The index is padded too. */
 static void write_index(struct shmf_frame *frame, const struct shmf_format_index *index,
-                        const struct shmfi_labels *labels)
+                        bool tagged, const struct shmfi_labels *labels)
 {
-    struct shmf_format_slot *slots = (void *)(frame->base + index->offset);
-    uint64_t end = index->offset + index->capacity * sizeof slots[0];
-    shmfi_index_build(slots, index->capacity, labels);
+    uint64_t end = index->offset + index->capacity * shmfi_format_place_size(tagged);
+    shmfi_index_build(frame->base + index->offset, index->capacity, tagged, labels);
     memset(frame->base + end, 0, (size_t)(-end & (SHMFI_BUFFER_ALIGNMENT - 1)));
 }
 
@@ -257,7 +258,7 @@ static int write_labels(struct shmf_frame *frame, const struct plan *plan, struc
                                 &h->column_label, err);
     if (rc)
         return rc;
-    write_index(frame, &h->column_index, &frame->column_labels);
+    write_index(frame, &h->column_index, false, &frame->column_labels);
     if (h->row_labels == SHMF_ROWS_RANGE)
         return SHMF_OK;
     if (h->row_labels == SHMF_ROWS_UTF8) {
@@ -271,7 +272,7 @@ static int write_labels(struct shmf_frame *frame, const struct plan *plan, struc
     }
     if (rc)
         return rc;
-    write_index(frame, &h->row_index, &frame->row_labels);
+    write_index(frame, &h->row_index, true, &frame->row_labels);
     return SHMF_OK;
 }
 

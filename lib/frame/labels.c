@@ -70,25 +70,41 @@ int shmf_frame_row_label_column(const struct shmf_frame *frame, struct shmf_colu
     return SHMF_OK;
 }
 
-static int64_t find_row(const struct shmf_frame *frame, const struct shmfi_key *key, int64_t *count)
+/* What was found in the whole, in the view. */
+static int64_t row_in_view(const struct shmf_frame *frame, int64_t row, int64_t all, int64_t *count)
 {
-    if (!frame->is_view)
-        return shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, count);
-    int64_t all, row = shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, &all);
     row = shmfi_view_row(frame, row, &all);
     if (count && row >= 0)
         *count = all;
     return row;
 }
 
-static int64_t find_text(const struct shmf_frame *frame, const char *label, uint64_t size,
-                         int64_t *count)
+static int64_t find_row(const struct shmf_frame *frame, const struct shmfi_key *key, int64_t *count)
+{
+    int64_t all = 0;
+    if (!frame->is_view)
+        return shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, count);
+    return row_in_view(frame, shmfi_index_find(&frame->row_index, &frame->indexed_rows, key, &all),
+                       all, count);
+}
+
+static __attribute__((noinline)) int64_t
+find_text_in_view(const struct shmf_frame *frame, const char *label, uint64_t size, int64_t *count)
 {
     struct shmfi_key key;
-    if (frame->header.row_labels != SHMF_ROWS_UTF8)
-        return SHMF_E_DTYPE;
     shmfi_key_set(&key, label, size);
     return find_row(frame, &key, count);
+}
+
+/* The way that most lookups go makes one call. */
+static inline int64_t find_text(const struct shmf_frame *frame, const char *label, uint64_t size,
+                                int64_t *count)
+{
+    if (frame->header.row_labels != SHMF_ROWS_UTF8)
+        return SHMF_E_DTYPE;
+    if (frame->is_view)
+        return find_text_in_view(frame, label, size, count);
+    return shmfi_index_find_text(&frame->row_index, &frame->indexed_rows, label, size, count);
 }
 
 int64_t shmf_frame_loc_text(const struct shmf_frame *frame, struct shmf_text label, int64_t *count)

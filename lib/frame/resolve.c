@@ -14,10 +14,7 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
     unsigned char *base = frame->base;
     frame->column_labels.n = h->n_columns;
     frame->column_labels.strings = shmfi_strings_resolve(base, &h->column_label, h->n_columns);
-    frame->column_index = (struct shmfi_index){
-        .slots = (const void *)(base + h->column_index.offset),
-        .capacity = h->column_index.capacity,
-    };
+    frame->column_index = shmfi_index_resolve(base, &h->column_index, false);
     if (h->row_labels == SHMF_ROWS_RANGE)
         return;
     frame->row_labels.n = h->n_rows;
@@ -26,10 +23,7 @@ void shmfi_frame_resolve(struct shmf_frame *frame)
     else
         frame->row_labels.strings = shmfi_strings_resolve(base, &h->row_label, h->n_rows);
     frame->indexed_rows = frame->row_labels;
-    frame->row_index = (struct shmfi_index){
-        .slots = (const void *)(base + h->row_index.offset),
-        .capacity = h->row_index.capacity,
-    };
+    frame->row_index = shmfi_index_resolve(base, &h->row_index, shmfi_format_has_tags(h));
 }
 
 static void use_in_place(struct shmf_frame *frame)

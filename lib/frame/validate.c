@@ -82,11 +82,12 @@ static int check_texts(const struct shmfi_labels *labels, const char *what, stru
 }
 
 /* Every label is found, at a position that is not behind it: so at the first that bears it. As many
- * slots are taken as there are such positions: so no slot is there twice, or for nothing. Each has
+ * places are taken as there are such positions: so none is there twice, or for nothing. Each has
  * the count that `counts` has when all labels were looked up. */
 static int check_index(const struct shmfi_labels *labels, const struct shmfi_index *index,
                        uint32_t *counts, const char *what, struct shmf_error *err)
 {
+    const char *place_name = index->entries ? "entry" : "slot";
     uint64_t distinct = 0, taken = 0;
     int64_t count;
     for (uint64_t i = 0; i < labels->n; i++) {
@@ -97,18 +98,13 @@ static int check_index(const struct shmfi_labels *labels, const struct shmfi_ind
         counts[first] += counts[first] != UINT32_MAX;
         distinct += (uint64_t)first == i;
     }
-    for (uint64_t s = 0; s < index->capacity; s++) {
-        const struct shmf_format_slot *slot = &index->slots[s];
-        uint64_t bearer = __atomic_load_n(&slot->first, __ATOMIC_RELAXED); /* once: it may change */
-        taken += bearer != 0;
-        if (bearer ? bearer > labels->n || counts[bearer - 1] != slot->count ||
-                         (labels->numbers && slot->begin)
-                   : slot->tag || slot->count || slot->begin)
-            return shmfi_error(err, SHMF_E_CORRUPT, "%s_index: slot %" PRIu64, what, s);
-    }
+    for (uint64_t place = 0; place < index->capacity; place++)
+        if (!shmfi_index_place_is_good(index, labels, place, counts, &taken))
+            return shmfi_error(err, SHMF_E_CORRUPT, "%s_index: %s %" PRIu64, what, place_name,
+                               place);
     if (taken != distinct)
         return shmfi_error(err, SHMF_E_CORRUPT,
-                           "%s_index: %" PRIu64 " slots for %" PRIu64 " labels", what, taken,
+                           "%s_index: %" PRIu64 " places for %" PRIu64 " labels", what, taken,
                            distinct);
     return SHMF_OK;
 }

@@ -89,16 +89,28 @@ struct shmfi_labels {
     uint64_t n;
 };
 
+/* `capacity` slots; or as many entries, and the tags of each eight of them. */
 struct shmfi_index {
+    const struct shmf_format_entry *entries; /* NULL: the index is one of slots */
+    const struct shmf_format_group *groups;
     const struct shmf_format_slot *slots;
     uint64_t capacity;
 };
 
+/* The index that a checked header describes. */
+struct shmfi_index shmfi_index_resolve(const void *segment, const struct shmf_format_index *place,
+                                       bool tagged);
+
 uint64_t shmfi_hash(const void *bytes, uint64_t size);
 
-/* Fills `slots` (more than labels->n of them) from whatever they hold. */
-void shmfi_index_build(struct shmf_format_slot *slots, uint64_t capacity,
-                       const struct shmfi_labels *labels);
+/* Fills an index of `capacity` places (more than labels->n, and those of an index with tags a
+ * multiple of eight) from whatever they hold. */
+void shmfi_index_build(void *at, uint64_t capacity, bool tagged, const struct shmfi_labels *labels);
+
+/* Does a place say what it must, where `counts` has how many labels each first position stands for?
+ * Counts it in `*taken` if it is not empty. */
+bool shmfi_index_place_is_good(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                               uint64_t place, const uint32_t *counts, uint64_t *taken);
 
 /* What is looked up: text, or the 8 bytes of a number; they must outlive it. */
 struct shmfi_key {
@@ -113,23 +125,10 @@ void shmfi_key_set(struct shmfi_key *key, const void *bytes, uint64_t size);
 int64_t shmfi_index_find(const struct shmfi_index *index, const struct shmfi_labels *labels,
                          const struct shmfi_key *key, int64_t *count);
 
-static inline int64_t shmfi_index_find_text(const struct shmfi_index *index,
-                                            const struct shmfi_labels *labels, const char *text,
-                                            uint64_t size, int64_t *count)
-{
-    struct shmfi_key key;
-    shmfi_key_set(&key, text, size);
-    return shmfi_index_find(index, labels, &key, count);
-}
-
-static inline int64_t shmfi_index_find_number(const struct shmfi_index *index,
-                                              const struct shmfi_labels *labels, int64_t number,
-                                              int64_t *count)
-{
-    struct shmfi_key key;
-    shmfi_key_set(&key, &number, sizeof number);
-    return shmfi_index_find(index, labels, &key, count);
-}
+int64_t shmfi_index_find_text(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                              const char *text, uint64_t size, int64_t *count);
+int64_t shmfi_index_find_number(const struct shmfi_index *index, const struct shmfi_labels *labels,
+                                int64_t number, int64_t *count);
 
 /* Brings what finding up to SHMFI_FETCHED keys will read into the caches, for all at the same time:
  * in a large index most of a lookup is waiting for memory. */

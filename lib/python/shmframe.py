@@ -122,7 +122,7 @@ def _check_header(header, size, kind, least):
     magic, version, header_size, its_kind, state, total, generation, _, incompatible = HEADER.unpack_from(header, 24)
     _check(magic == MAGIC, 'magic', 'is not that of a segment')
     _check(version == 1, 'version', f'{version} is not 1')
-    _check(incompatible == 0, 'incompatible', f'unknown features {incompatible:#x}')
+    _check(incompatible <= (kind == 1), 'incompatible', f'unknown features {incompatible:#x}')  # the index is not read
     _check(its_kind == kind, 'kind', f'{its_kind} is not {kind}')
     _check(state == 2, 'state', f'{state} is not 2, finished')
     _check(generation != 0, 'generation', 'it was released')

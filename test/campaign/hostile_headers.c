@@ -115,7 +115,7 @@ static void touch_frame(const struct shmf_format_frame *h, const struct shmf_for
     if (h->row_labels == SHMFI_ROWS_RANGE)
         return;
     touch_column(&h->row_label, h->n_rows);
-    touch(h->row_index.offset, h->row_index.capacity * sizeof(struct shmf_format_slot));
+    touch(h->row_index.offset, h->row_index.capacity * (h->header.incompatible ? 33 : 24));
 }
 
 /* ---- one header ------------------------------------------------------------------------------ */

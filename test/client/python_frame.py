@@ -230,7 +230,7 @@ class Python(unittest.TestCase):
         for bytes_, words in [(b'', 'total_size'), (b'x' * 5000, 'magic'), (good[:-1], 'total_size'),
                               (good + b'\0', 'total_size'), (at(32, 4, 2), 'version'), (at(36, 4, 8), 'header_size'),
                               (at(40, 4, 9), 'kind'), (at(44, 4, 1), 'state'), (at(56, 8, 0), 'generation'),
-                              (at(72, 8, 1), 'incompatible'), (at(80, 8, 1 << 40), 'column 0'),
+                              (at(72, 8, 2), 'incompatible'), (at(80, 8, 1 << 40), 'column 0'),
                               (at(80, 8, 1 << 63), 'n_rows'), (at(88, 8, 1 << 50), 'columns_offset'),
                               (at(112, 8, len(good)), 'columns_offset'), (at(120, 4, 8), 'column_size'),
                               (at(124, 4, 3), 'row_labels'), (at(table, 4, 99), 'column 0.dtype'),

@@ -93,6 +93,11 @@ static const struct field fields[] = {
     FIELD(shmf_format_slot, count),
     FIELD(shmf_format_slot, first),
     FIELD(shmf_format_slot, begin),
+    ELEMENTS(shmf_format_entry, text),
+    FIELD(shmf_format_entry, size),
+    FIELD(shmf_format_entry, count),
+    FIELD(shmf_format_entry, first),
+    ELEMENTS(shmf_format_group, tag),
     NESTED(shmf_format_array, header, shmf_format_header),
     FIELD(shmf_format_array, dtype),
     FIELD(shmf_format_array, n_dims),
@@ -121,6 +126,8 @@ static const struct {
     {"shmf_format_dictionary", sizeof(struct shmf_format_dictionary)},
     {"shmf_format_index", sizeof(struct shmf_format_index)},
     {"shmf_format_slot", sizeof(struct shmf_format_slot)},
+    {"shmf_format_entry", sizeof(struct shmf_format_entry)},
+    {"shmf_format_group", sizeof(struct shmf_format_group)},
     {"shmf_format_array", sizeof(struct shmf_format_array)},
 };
 

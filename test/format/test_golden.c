@@ -58,33 +58,37 @@ static void assert_prints(const char *name, const char *expected)
     free(copy.base);
 }
 
+static void assert_frames_read(const char *mixed, const char *matrix)
+{
+    assert_prints(mixed, "        count    price     ok         half       wave  count\n"
+                         "        int32  float64   bool      float16  complex64  uint8\n"
+                         "Idx-0       1      0.5   true            1   1.0+2.0i      0\n"
+                         "h\xC3\xA4user     -2     1.25  false           -2   3.0+4.0i      1\n"
+                         "            3     null   true          inf   5.0+6.0i    127\n"
+                         "Idx-0      -4   1e+300  false  5.96046e-08   7.0+8.0i    128\n"
+                         "z           5        0   true     0.333252  9.0+10.0i    255\n"
+                         "\n"
+                         "[5 rows x 6 columns]\n");
+    assert_prints(matrix, "        west              east     east\n"
+                          "     float64  float64  float64  float64\n"
+                          "-90      1.0      2.0      3.0      4.0\n"
+                          "0        5.0      6.0      7.0      8.0\n"
+                          "90       9.0     10.0     11.0     12.0\n"
+                          "\n"
+                          "[3 rows x 4 columns]\n");
+}
+
 static void test_golden_frames_are_read_as_what_they_are(void **state)
 {
     (void)state;
-    assert_prints("frame_mixed",
-                  "        count    price     ok         half       wave  count\n"
-                  "        int32  float64   bool      float16  complex64  uint8\n"
-                  "Idx-0       1      0.5   true            1   1.0+2.0i      0\n"
-                  "h\xC3\xA4user     -2     1.25  false           -2   3.0+4.0i      1\n"
-                  "            3     null   true          inf   5.0+6.0i    127\n"
-                  "Idx-0      -4   1e+300  false  5.96046e-08   7.0+8.0i    128\n"
-                  "z           5        0   true     0.333252  9.0+10.0i    255\n"
-                  "\n"
-                  "[5 rows x 6 columns]\n");
-    assert_prints("frame_matrix", "        west              east     east\n"
-                                  "     float64  float64  float64  float64\n"
-                                  "-90      1.0      2.0      3.0      4.0\n"
-                                  "0        5.0      6.0      7.0      8.0\n"
-                                  "90       9.0     10.0     11.0     12.0\n"
-                                  "\n"
-                                  "[3 rows x 4 columns]\n");
+    assert_frames_read("frame_mixed", "frame_matrix");
+    assert_frames_read("frame_mixed_slots", "frame_matrix_slots");
     assert_prints("frame_empty", "[0 rows x 0 columns]\n");
 }
 
-static void test_golden_labels_are_found(void **state)
+static void assert_labels_found(const char *mixed, const char *matrix)
 {
-    (void)state;
-    struct segment_copy copy = read_golden("frame_mixed");
+    struct segment_copy copy = read_golden(mixed);
     struct shmf_frame *frame = open_frame(&copy, NULL);
     assert_non_null(frame);
     int64_t count = 0;
@@ -95,8 +99,23 @@ static void test_golden_labels_are_found(void **state)
     assert_int_equal(shmf_frame_column_loc(frame, "wave"), 4);
     shmf_frame_free(frame);
     free(copy.base);
-    copy = read_golden("frame_range");
+    copy = read_golden(matrix);
     frame = open_frame(&copy, NULL);
+    assert_non_null(frame);
+    assert_int_equal(shmf_frame_loc_number(frame, 90), 2);
+    assert_int_equal(shmf_frame_loc_number(frame, 89), SHMF_E_NOTFOUND);
+    assert_int_equal(shmf_frame_validate(frame, SHMF_VALIDATE_FULL, NULL), SHMF_OK);
+    shmf_frame_free(frame);
+    free(copy.base);
+}
+
+static void test_golden_labels_are_found(void **state)
+{
+    (void)state;
+    assert_labels_found("frame_mixed", "frame_matrix");
+    assert_labels_found("frame_mixed_slots", "frame_matrix_slots");
+    struct segment_copy copy = read_golden("frame_range");
+    struct shmf_frame *frame = open_frame(&copy, NULL);
     assert_non_null(frame);
     assert_int_equal(shmf_frame_loc_number(frame, -8), 6);
     assert_int_equal(shmf_frame_loc_number(frame, -7), SHMF_E_NOTFOUND);

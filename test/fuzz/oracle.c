@@ -31,9 +31,10 @@ static bool between(uint64_t value, uint64_t least, uint64_t most)
 static bool good_header(const struct shmf_format_header *h, uint32_t kind, uint64_t known,
                         size_t size)
 {
-    return memcmp(h->magic, "SHMF\r\n\x1a\n", 8) == 0 && h->version == 1 && h->incompatible == 0 &&
-           h->kind == kind && h->state == 2 && between(h->total_size, known, size) &&
-           between(h->header_size, known, h->total_size) && h->header_size % 8 == 0;
+    return memcmp(h->magic, "SHMF\r\n\x1a\n", 8) == 0 && h->version == 1 &&
+           h->incompatible <= (kind == SHMF_KIND_FRAME) && h->kind == kind && h->state == 2 &&
+           between(h->total_size, known, size) && between(h->header_size, known, h->total_size) &&
+           h->header_size % 8 == 0;
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -156,6 +157,13 @@ static bool good_index(const struct shmf_format_index *index, uint64_t n, uint64
     return index->capacity > n && good_table(index->offset, index->capacity, 24, 24, size);
 }
 
+/* Of 32 bytes, in groups of eight that have eight bytes besides. */
+static bool good_tagged_index(const struct shmf_format_index *index, uint64_t n, uint64_t size)
+{
+    return index->capacity > n && index->capacity % 8 == 0 && index->offset % 64 == 0 &&
+           index->offset + (wide)index->capacity * 33 <= (wide)size;
+}
+
 static bool good_rows(const struct shmf_format_frame *h, struct room *body)
 {
     if (h->row_labels == 0) {
@@ -165,7 +173,8 @@ static bool good_rows(const struct shmf_format_frame *h, struct room *body)
                is_zero(&h->row_index, sizeof h->row_index);
     }
     if (h->row_labels > 2 || h->range_start || h->range_step ||
-        !good_index(&h->row_index, h->n_rows, h->header.total_size))
+        !(h->header.incompatible ? good_tagged_index(&h->row_index, h->n_rows, h->header.total_size)
+                                 : good_index(&h->row_index, h->n_rows, h->header.total_size)))
         return false;
     return h->row_labels == 1 ? h->row_label.dtype == SHMF_INT64 && !h->row_label.validity_offset &&
                                     good_column(&h->row_label, h, h->n_rows, body)

@@ -71,6 +71,20 @@ static void add_table(struct list *list, const char *structure, uint64_t at, uin
     }
 }
 
+static void add_row_index(struct list *list, const struct shmf_format_frame *h)
+{
+    const size_t entry = sizeof(struct shmf_format_entry), group = sizeof(struct shmf_format_group);
+    uint64_t at = h->row_index.offset, n = h->row_index.capacity;
+    if (!(h->header.incompatible & SHMF_FORMAT_TAGGED_ROWS)) {
+        add_table(list, "shmf_format_slot", at, sizeof(struct shmf_format_slot), n,
+                  "row_index slot");
+        return;
+    }
+    add_table(list, "shmf_format_entry", at, entry, n, "row_index slot");
+    if (n < list->size / entry) /* of a bad one nothing is believed */
+        add_table(list, "shmf_format_group", at + n * entry, group, n / 8, "row_index slot tags");
+}
+
 static void add_frame(struct list *list, const unsigned char *segment)
 {
     struct shmf_format_frame h = {0};
@@ -79,8 +93,7 @@ static void add_frame(struct list *list, const unsigned char *segment)
     add_table(list, "shmf_format_column", h.columns_offset, h.column_size, h.n_columns, "column");
     add_table(list, "shmf_format_dictionary", h.dictionaries_offset, h.dictionary_size,
               h.n_dictionaries, "dictionary");
-    add_table(list, "shmf_format_slot", h.row_index.offset, sizeof(struct shmf_format_slot),
-              h.row_index.capacity, "row_index slot");
+    add_row_index(list, &h);
     add_table(list, "shmf_format_slot", h.column_index.offset, sizeof(struct shmf_format_slot),
               h.column_index.capacity, "column_index slot");
 }

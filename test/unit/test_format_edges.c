@@ -340,7 +340,10 @@ static void test_layouts_that_overflow_say_so(void **state)
     const uint64_t many[] = {UINT64_MAX, UINT64_MAX / 4, UINT64_MAX / 8};
     for (int i = 0; i < 3; i++) {
         layout = (struct shmfi_layout){.end = 64};
-        shmfi_layout_index(&layout, many[i], &index);
+        shmfi_layout_index(&layout, many[i], false, &index);
+        assert_true(layout.overflow);
+        layout = (struct shmfi_layout){.end = 64};
+        shmfi_layout_index(&layout, many[i], true, &index);
         assert_true(layout.overflow);
         layout = (struct shmfi_layout){.end = 64};
         shmfi_layout_strings(&layout, many[i], UINT32_MAX, &column);

@@ -19,13 +19,14 @@ struct frame_sample {
     struct shmf_format_column *columns;
 };
 
-static struct frame_sample good_frame(uint32_t row_labels)
+static struct frame_sample good_frame_of(uint32_t row_labels, bool tagged)
 {
     struct shmf_format_frame h = {
         .header = {.version = 1,
                    .header_size = sizeof h,
                    .kind = SHMF_KIND_FRAME,
-                   .state = SHMF_FORMAT_READY},
+                   .state = SHMF_FORMAT_READY,
+                   .incompatible = tagged ? SHMF_FORMAT_TAGGED_ROWS : 0},
         .n_rows = 3,
         .n_columns = 2,
         .body_offset = 512,
@@ -46,9 +47,9 @@ static struct frame_sample good_frame(uint32_t row_labels)
     h.body_size = layout.end - h.body_offset;
     h.columns_offset = shmfi_layout_put(&layout, sizeof columns);
     shmfi_layout_strings(&layout, 2, 2, &h.column_label);
-    shmfi_layout_index(&layout, 2, &h.column_index);
+    shmfi_layout_index(&layout, 2, false, &h.column_index);
     if (row_labels != SHMFI_ROWS_RANGE)
-        shmfi_layout_index(&layout, 3, &h.row_index);
+        shmfi_layout_index(&layout, 3, tagged, &h.row_index);
     assert_false(layout.overflow);
     h.header.total_size = layout.end;
     struct frame_sample sample = {.size = layout.end, .base = calloc(1, layout.end)};
@@ -58,6 +59,11 @@ static struct frame_sample good_frame(uint32_t row_labels)
     sample.header = (void *)sample.base;
     sample.columns = (void *)(sample.base + h.columns_offset);
     return sample;
+}
+
+static struct frame_sample good_frame(uint32_t row_labels)
+{
+    return good_frame_of(row_labels, false);
 }
 
 static int read_frame(const struct frame_sample *sample, struct shmf_error *err)
@@ -72,9 +78,11 @@ static void test_good_frames_are_accepted(void **state)
 {
     (void)state;
     for (uint32_t labels = SHMFI_ROWS_RANGE; labels <= SHMFI_ROWS_UTF8; labels++) {
-        struct frame_sample sample = good_frame(labels);
-        assert_int_equal(read_frame(&sample, NULL), SHMF_OK);
-        free(sample.base);
+        for (int tagged = 0; tagged <= 1; tagged++) {
+            struct frame_sample sample = good_frame_of(labels, tagged);
+            assert_int_equal(read_frame(&sample, NULL), SHMF_OK);
+            free(sample.base);
+        }
     }
 }
 
@@ -116,6 +124,22 @@ static const struct wrong wrong_frames[] = {
     WRONG(shmf_format_frame, metadata_offset, UINT64_MAX, SHMF_E_CORRUPT),
     ELEMENT(shmf_format_frame, reserved, 0, 1, SHMF_E_CORRUPT),
     ELEMENT(shmf_format_frame, reserved, 11, 1ull << 63, SHMF_E_CORRUPT),
+};
+
+/* With SHMF_FORMAT_TAGGED_ROWS. */
+static const struct wrong wrong_tagged[] = {
+    WRONG(shmf_format_frame, row_index.capacity, 3, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.capacity, 7, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.capacity, 9, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.capacity, 0, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.capacity, 16, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.capacity, 1ull << 60, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.capacity, UINT64_MAX - 7, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.offset, 8, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.offset, 32, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, row_index.offset, UINT64_MAX - 63, SHMF_E_CORRUPT),
+    WRONG(shmf_format_frame, header.incompatible, 3, SHMF_E_VERSION),
+    WRONG(shmf_format_frame, header.incompatible, 2, SHMF_E_VERSION),
 };
 
 static const struct wrong wrong_columns[] = {
@@ -171,6 +195,15 @@ static void test_every_wrong_field_of_a_frame_is_named(void **state)
         struct frame_sample sample = good_frame(SHMFI_ROWS_UTF8);
         put_wrong(sample.base, &wrong_frames[i]);
         assert_refused(&sample, &wrong_frames[i]);
+        free(sample.base);
+    }
+    for (size_t i = 0; i < sizeof wrong_tagged / sizeof wrong_tagged[0]; i++) {
+        struct frame_sample sample = good_frame_of(SHMFI_ROWS_UTF8, true);
+        struct wrong wrong = wrong_tagged[i];
+        if (strchr(wrong.culprit, '.') && wrong.code == SHMF_E_VERSION)
+            wrong.culprit = "incompatible";
+        put_wrong(sample.base, &wrong);
+        assert_refused(&sample, &wrong);
         free(sample.base);
     }
 }

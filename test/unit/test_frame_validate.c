@@ -35,12 +35,15 @@ static struct copy typed_copy(void)
     return copy_of(typed_frame(NULL));
 }
 
-/* Rows "b", "a", "b", "", two columns without values. */
+/* Rows and columns "b", "a", "b", "". */
 static struct copy labelled_copy(void)
 {
     static const char *const rows[] = {"b", "a", "b", ""};
-    const struct shmf_frame_spec spec = {.n_rows = 4, .row_labels = rows};
-    return copy_of(shmf_frame_from_columns(&spec, NULL, NULL, NULL));
+    static const int8_t cells[4];
+    const void *const data[] = {cells, cells, cells, cells};
+    const struct shmf_frame_spec spec = {
+        .n_rows = 4, .n_columns = 4, .dtype = SHMF_INT8, .row_labels = rows, .column_labels = rows};
+    return copy_of(shmf_frame_from_columns(&spec, data, NULL, NULL));
 }
 
 static int validate(const struct copy *copy, enum shmf_validation level, struct shmf_error *err)
@@ -162,46 +165,108 @@ static void test_metadata_must_end_inside(void **state)
         }
 }
 
-static struct shmf_format_slot *slots_of(struct copy *copy)
-{
-    return (void *)(copy->base + copy->header->row_index.offset);
-}
-
 static struct shmf_format_slot *taken_slot(struct copy *copy, uint64_t first)
 {
-    for (uint64_t s = 0; s < copy->header->row_index.capacity; s++)
-        if (slots_of(copy)[s].first == first)
-            return &slots_of(copy)[s];
+    const struct shmf_format_index *index = &copy->header->column_index;
+    struct shmf_format_slot *slots = (void *)(copy->base + index->offset);
+    for (uint64_t s = 0; s < index->capacity; s++)
+        if (slots[s].first == first)
+            return &slots[s];
     return NULL;
 }
 
-static void test_label_indexes_must_agree_with_the_labels(void **state)
+static void test_the_index_of_column_labels_must_agree_with_them(void **state)
 {
     (void)state;
     struct copy copy = labelled_copy();
     taken_slot(&copy, 1)->count = 1;
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: slot");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: slot");
     copy = labelled_copy();
     taken_slot(&copy, 1)->first = 3; /* a later one that bears the label too */
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 0");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: label 0");
     copy = labelled_copy();
     taken_slot(&copy, 2)->tag ^= 1;
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: label 1");
     copy = labelled_copy();
     taken_slot(&copy, 2)->first = 9;
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: label 1");
     copy = labelled_copy();
     taken_slot(&copy, 2)->begin++;
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: label 1");
     copy = labelled_copy();
     taken_slot(&copy, 0)->begin = 1;
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: slot");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: slot");
     copy = labelled_copy(); /* a slot too many, which no probe reaches */
     *taken_slot(&copy, 0) = *taken_slot(&copy, 1);
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: ");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: ");
     copy = labelled_copy();
     taken_slot(&copy, 0)->count = 1;
-    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: slot");
+    assert_found(&copy, SHMF_VALIDATE_FULL, "column_index: slot");
+}
+
+static struct shmf_format_entry *taken_entry(struct copy *copy, uint64_t first)
+{
+    const struct shmf_format_index *index = &copy->header->row_index;
+    struct shmf_format_entry *entries = (void *)(copy->base + index->offset);
+    for (uint64_t e = 0; e < index->capacity; e++)
+        if (entries[e].first == first)
+            return &entries[e];
+    return NULL;
+}
+
+static uint8_t *tag_of(struct copy *copy, const struct shmf_format_entry *entry)
+{
+    const struct shmf_format_index *index = &copy->header->row_index;
+    struct shmf_format_entry *entries = (void *)(copy->base + index->offset);
+    return (uint8_t *)(entries + index->capacity) + (entry - entries);
+}
+
+static void test_the_index_of_row_labels_must_agree_with_them(void **state)
+{
+    (void)state;
+    struct copy copy = labelled_copy();
+    taken_entry(&copy, 1)->count = 1;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: entry");
+    copy = labelled_copy();
+    taken_entry(&copy, 1)->first = 3; /* a later one that bears the label too */
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 0");
+    copy = labelled_copy();
+    *tag_of(&copy, taken_entry(&copy, 2)) ^= 1;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    copy = labelled_copy();
+    taken_entry(&copy, 2)->first = 9;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    copy = labelled_copy();
+    taken_entry(&copy, 2)->size++;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    copy = labelled_copy();
+    taken_entry(&copy, 2)->text[0]++;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: label 1");
+    copy = labelled_copy();
+    taken_entry(&copy, 2)->text[18] = 1; /* behind the text */
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: entry");
+    copy = labelled_copy();
+    taken_entry(&copy, 0)->text[3] = 1;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: entry");
+    copy = labelled_copy(); /* an entry too many, which no probe reaches */
+    uint8_t *tag = tag_of(&copy, taken_entry(&copy, 0));
+    *tag = *tag_of(&copy, taken_entry(&copy, 2));
+    *taken_entry(&copy, 0) = *taken_entry(&copy, 2);
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: ");
+    copy = labelled_copy(); /* a tag that belongs to none */
+    *tag_of(&copy, taken_entry(&copy, 0)) = 1;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: entry");
+}
+
+/* The text in an entry is believed by lookups; that it is that of its row is looked at here. */
+static void test_an_entry_whose_text_is_that_of_another_row_is_found(void **state)
+{
+    (void)state;
+    struct copy copy = labelled_copy();
+    struct shmf_format_entry *a = taken_entry(&copy, 2);
+    a->first = 1;
+    a->count = 2;
+    assert_found(&copy, SHMF_VALIDATE_FULL, "row_index: ");
 }
 
 static const struct {
@@ -304,7 +369,9 @@ int main(void)
         cmocka_unit_test(test_indexes_must_name_a_category),
         cmocka_unit_test(test_null_counts_must_be_true),
         cmocka_unit_test(test_metadata_must_end_inside),
-        cmocka_unit_test(test_label_indexes_must_agree_with_the_labels),
+        cmocka_unit_test(test_the_index_of_column_labels_must_agree_with_them),
+        cmocka_unit_test(test_the_index_of_row_labels_must_agree_with_them),
+        cmocka_unit_test(test_an_entry_whose_text_is_that_of_another_row_is_found),
         cmocka_unit_test(test_wrong_fields_are_refused_when_a_frame_is_opened),
     };
     return cmocka_run_group_tests_name("frame validate", tests, NULL, NULL);

@@ -64,19 +64,18 @@ static void test_the_last_label_is_looked_at_too(void **state)
     free(bytes);
 }
 
-static void test_a_slot_must_lead_to_the_first_that_bears_the_label(void **state)
+static void test_an_entry_must_lead_to_the_first_that_bears_the_label(void **state)
 {
     (void)state;
     size_t size;
     struct shmf_error err;
     unsigned char *bytes = labelled_copy(&size);
     const struct shmf_format_frame *header = (void *)bytes;
-    struct shmf_format_slot *slot = (void *)(bytes + header->row_index.offset);
+    struct shmf_format_entry *entry = (void *)(bytes + header->row_index.offset);
     assert_int_equal(validate(bytes, size, NULL), SHMF_OK);
-    while (slot->first != 1)
-        slot++;
-    slot->first = 3; /* "b" as well, and that is where it begins */
-    slot->begin = 2;
+    while (entry->first != 1)
+        entry++;
+    entry->first = 3; /* "b" as well */
     assert_int_equal(validate(bytes, size, &err), SHMF_E_CORRUPT);
     assert_string_equal(err.message, "row_index: label 0 is not found");
     free(bytes);
@@ -119,7 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slices_that_begin_inside_a_byte_of_bits_are_whole),
         cmocka_unit_test(test_the_last_label_is_looked_at_too),
-        cmocka_unit_test(test_a_slot_must_lead_to_the_first_that_bears_the_label),
+        cmocka_unit_test(test_an_entry_must_lead_to_the_first_that_bears_the_label),
         cmocka_unit_test(test_the_metadata_of_the_frame_are_told_from_those_of_a_column),
         cmocka_unit_test(test_without_memory_for_the_counts_it_says_so),
     };

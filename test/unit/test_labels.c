@@ -1,8 +1,9 @@
-/* labels/: UTF-8, strings as an Arrow column, hash indexes against a naive search. */
+/* labels/: UTF-8, strings as an Arrow column. */
 #include "support/test.h"
 
 #include "format/format.h"
 #include "labels/labels.h"
+#include "unit/sample_labels.h"
 
 #include <shmframe/dtype.h>
 
@@ -122,53 +123,11 @@ static void test_long_text_is_cut_to_the_width_and_fits_its_buffer(void **state)
 
 /* ---- strings ------------------------------------------------------------------------------ */
 
-static const char *get_string(const void *context, uint64_t i, char buffer[SHMFI_NUMBER_SIZE])
-{
-    (void)buffer;
-    return ((const char *const *)context)[i];
-}
-
-/* A segment with strings and their index, on the heap, exactly as large as it must be. */
-struct sample {
-    unsigned char *base;
-    uint64_t size;
-    struct shmf_format_column column;
-    struct shmf_format_index place;
-    struct shmfi_labels labels;
-    struct shmfi_index index;
-};
-
-static struct shmf_format_slot *slots_of(const struct sample *sample)
-{
-    return (void *)(sample->base + sample->place.offset);
-}
-
-static struct sample sample_of(const char *const *texts, uint64_t n)
-{
-    struct shmfi_label_source source = {get_string, texts};
-    struct sample sample = {.labels = {.n = n}};
-    struct shmfi_layout layout = {0};
-    uint64_t bytes;
-    assert_int_equal(shmfi_labels_measure(&source, n, "labels", &bytes, NULL), 0);
-    shmfi_layout_strings(&layout, n, bytes, &sample.column);
-    shmfi_layout_index(&layout, n, &sample.place);
-    sample.size = layout.end;
-    sample.base = aligned_alloc(64, sample.size);
-    assert_non_null(sample.base);
-    memset(sample.base, 0xA5, sample.size);
-    assert_int_equal(shmfi_labels_write(&source, n, "labels", sample.base, &sample.column, NULL),
-                     0);
-    sample.labels.strings = shmfi_strings_resolve(sample.base, &sample.column, n);
-    shmfi_index_build(slots_of(&sample), sample.place.capacity, &sample.labels);
-    sample.index = (struct shmfi_index){slots_of(&sample), sample.place.capacity};
-    return sample;
-}
-
 static void test_strings_are_read_back_as_written(void **state)
 {
     (void)state;
     const char *const texts[] = {"alpha", "", "h\xC3\xA4user", "", "z"};
-    struct sample sample = sample_of(texts, 5);
+    struct sample sample = sample_of(texts, 5, true);
     for (uint64_t i = 0; i < 5; i++) {
         const char *text;
         uint64_t size;
@@ -184,7 +143,7 @@ static void test_offsets_and_bytes_are_padded_with_zeros(void **state)
 {
     (void)state;
     const char *const texts[] = {"a", "bc"};
-    struct sample sample = sample_of(texts, 2);
+    struct sample sample = sample_of(texts, 2, true);
     assert_int_equal(test_differs_from(sample.base + 12, 52, 0), -1);
     assert_int_equal(test_differs_from(sample.base + sample.column.data_offset + 3, 61, 0), -1);
     free(sample.base);
@@ -193,7 +152,7 @@ static void test_offsets_and_bytes_are_padded_with_zeros(void **state)
 static void test_no_strings_have_one_offset(void **state)
 {
     (void)state;
-    struct sample sample = sample_of(NULL, 0);
+    struct sample sample = sample_of(NULL, 0, true);
     const char *text;
     uint64_t size;
     int32_t offset;
@@ -271,7 +230,7 @@ static void test_offsets_that_lie_lead_nowhere(void **state)
 {
     (void)state;
     const char *const texts[] = {"ab", "cd"};
-    struct sample sample = sample_of(texts, 2);
+    struct sample sample = sample_of(texts, 2, false);
     const int32_t bad[] = {-1, 5, INT32_MAX, INT32_MIN};
     int32_t *offsets = (void *)sample.base;
     const char *text;
@@ -284,176 +243,6 @@ static void test_offsets_that_lie_lead_nowhere(void **state)
                          SHMF_E_NOTFOUND);
     }
     assert_false(shmfi_strings_at(&sample.labels.strings, UINT64_MAX, &text, &size));
-    free(sample.base);
-}
-
-/* ---- index -------------------------------------------------------------------------------- */
-
-static uint64_t random_state = 42;
-
-static uint64_t random_below(uint64_t n)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (random_state >> 33) % n;
-}
-
-/* What a search from the front says. */
-static int64_t naive(const char *const *texts, int64_t n, const char *wanted, int64_t *count)
-{
-    int64_t first = SHMF_E_NOTFOUND;
-    *count = 0;
-    for (int64_t i = n - 1; i >= 0; i--)
-        if (strcmp(texts[i], wanted) == 0) {
-            first = i;
-            ++*count;
-        }
-    return first;
-}
-
-static void check_against_naive(const struct sample *sample, const char *const *texts, int64_t n,
-                                const char *wanted)
-{
-    int64_t expected_count, count = 0;
-    int64_t expected = naive(texts, n, wanted, &expected_count);
-    assert_int_equal(
-        shmfi_index_find_text(&sample->index, &sample->labels, wanted, strlen(wanted), &count),
-        expected);
-    assert_int_equal(count, expected_count);
-}
-
-static void test_lookups_agree_with_a_naive_search_however_many_duplicates(void **state)
-{
-    (void)state;
-    for (uint64_t round = 0; round < 60; round++) {
-        uint64_t n = random_below(300), kinds = 1 + random_below(1 + 2 * n);
-        char(*pool)[16] = calloc(kinds, sizeof *pool);
-        const char **texts = calloc(n + 1, sizeof *texts);
-        assert_true(pool && texts);
-        for (uint64_t k = 0; k < kinds; k++)
-            snprintf(pool[k], sizeof pool[k], k ? "L%llx" : "%.0llx",
-                     (unsigned long long)(k ? k : 0));
-        for (uint64_t i = 0; i < n; i++)
-            texts[i] = pool[random_below(kinds)];
-        struct sample sample = sample_of(texts, n);
-        for (uint64_t k = 0; k < kinds; k++)
-            check_against_naive(&sample, texts, (int64_t)n, pool[k]);
-        check_against_naive(&sample, texts, (int64_t)n, "absent");
-        free(sample.base);
-        free(texts);
-        free(pool);
-    }
-}
-
-static void test_numbers_are_found_with_their_count(void **state)
-{
-    (void)state;
-    const int64_t numbers[] = {5, -1, INT64_MIN, 5, INT64_MAX, 0, 5};
-    struct shmfi_labels labels = {.numbers = numbers, .n = 7};
-    struct shmf_format_slot slots[10];
-    struct shmfi_index index = {slots, 10};
-    int64_t count;
-    shmfi_index_build(slots, 10, &labels);
-    assert_int_equal(shmfi_index_find_number(&index, &labels, 5, &count), 0);
-    assert_int_equal(count, 3);
-    assert_int_equal(shmfi_index_find_number(&index, &labels, INT64_MIN, &count), 2);
-    assert_int_equal(count, 1);
-    assert_int_equal(shmfi_index_find_number(&index, &labels, INT64_MAX, NULL), 4);
-    assert_int_equal(shmfi_index_find_number(&index, &labels, 6, NULL), SHMF_E_NOTFOUND);
-}
-
-static void test_an_index_without_a_free_slot_ends_the_search(void **state)
-{
-    (void)state;
-    const char *const texts[] = {"a", "b", "c"};
-    struct sample sample = sample_of(texts, 3);
-    struct shmf_format_slot *slots = slots_of(&sample);
-    uint32_t tag = (uint32_t)shmfi_hash("x", 1);
-    for (uint64_t i = 0; i < sample.place.capacity; i++)
-        slots[i] = (struct shmf_format_slot){.tag = tag, .count = 1, .first = 2};
-    assert_int_equal(shmfi_index_find_text(&sample.index, &sample.labels, "x", 1, NULL),
-                     SHMF_E_NOTFOUND);
-    free(sample.base);
-}
-
-static void test_an_index_that_points_behind_the_labels_is_not_followed(void **state)
-{
-    (void)state;
-    const char *const texts[] = {"a", "b", "c"};
-    struct sample sample = sample_of(texts, 3);
-    struct shmf_format_slot *slots = slots_of(&sample);
-    const uint64_t bad[] = {4, 5, 1u << 31, UINT64_MAX};
-    for (size_t b = 0; b < sizeof bad / sizeof bad[0]; b++) {
-        for (uint64_t i = 0; i < sample.place.capacity; i++)
-            slots[i].first = slots[i].first ? bad[b] : 0;
-        assert_int_equal(shmfi_index_find_text(&sample.index, &sample.labels, "b", 1, NULL),
-                         SHMF_E_NOTFOUND);
-    }
-    free(sample.base);
-}
-
-static void test_an_index_that_says_where_text_does_not_begin_is_not_believed(void **state)
-{
-    (void)state;
-    const char *const texts[] = {"ab", "abab", "ab ab ab ab ab ab ab ab ab ab ab ab ab ab"};
-    struct sample sample = sample_of(texts, 3);
-    struct shmf_format_slot *slots = slots_of(&sample);
-    const uint64_t bad[] = {2,
-                            4,
-                            6,
-                            sample.labels.strings.bytes_size - 2,
-                            sample.labels.strings.bytes_size,
-                            UINT64_MAX - 1,
-                            UINT64_MAX};
-    for (size_t b = 0; b < sizeof bad / sizeof bad[0]; b++) {
-        for (uint64_t i = 0; i < sample.place.capacity; i++)
-            slots[i].begin = slots[i].first ? bad[b] : 0;
-        assert_int_equal(shmfi_index_find_text(&sample.index, &sample.labels, "ab", 2, NULL),
-                         SHMF_E_NOTFOUND);
-        struct shmfi_key key;
-        shmfi_key_set(&key, "ab", 2);
-        shmfi_index_fetch(&sample.index, &sample.labels, &key, 1);
-    }
-    free(sample.base);
-}
-
-static void test_labels_of_every_length_are_told_from_those_that_differ_in_one_byte(void **state)
-{
-    (void)state;
-    enum { LONGEST = 70 };
-    for (size_t length = 1; length <= LONGEST; length++) {
-        char label[LONGEST + 1] = {0}, other[LONGEST + 1] = {0};
-        for (size_t i = 0; i < length; i++)
-            label[i] = (char)('a' + i % 26);
-        const char *const texts[] = {"before", label};
-        struct sample sample = sample_of(texts, 2);
-        assert_int_equal(shmfi_index_find_text(&sample.index, &sample.labels, label, length, NULL),
-                         1);
-        struct shmf_format_slot *slots = slots_of(&sample);
-        for (size_t i = 0; i < length; i++) { /* as if the hash were that of the other one, too */
-            memcpy(other, label, length);
-            other[i] = '#';
-            uint64_t hash = shmfi_hash(other, length);
-            for (uint64_t s = 0; s < sample.place.capacity; s++)
-                slots[s] = (struct shmf_format_slot){(uint32_t)hash, 1, 2, strlen("before")};
-            assert_int_equal(
-                shmfi_index_find_text(&sample.index, &sample.labels, other, length, NULL),
-                SHMF_E_NOTFOUND);
-        }
-        free(sample.base);
-    }
-}
-
-/* The format fixes hash and place: other programs compute them too. */
-static void test_hash_and_first_slot_are_those_of_the_format(void **state)
-{
-    (void)state;
-    const char *const texts[] = {"Idx-0"};
-    struct sample sample = sample_of(texts, 1);
-    assert_true(shmfi_hash("", 0) == 0x2D06800538D394C2u); /* XXH3_64bits of nothing */
-    uint64_t hash = shmfi_hash("Idx-0", 5);
-    uint64_t slot = (uint64_t)((unsigned __int128)hash * sample.place.capacity >> 64);
-    assert_true(slots_of(&sample)[slot].tag == (uint32_t)hash);
-    assert_true(slots_of(&sample)[slot].first == 1);
     free(sample.base);
 }
 
@@ -473,13 +262,6 @@ int main(void)
         cmocka_unit_test(test_a_missing_or_broken_label_is_named_by_its_position),
         cmocka_unit_test(test_labels_that_change_while_they_are_written_overrun_nothing),
         cmocka_unit_test(test_offsets_that_lie_lead_nowhere),
-        cmocka_unit_test(test_lookups_agree_with_a_naive_search_however_many_duplicates),
-        cmocka_unit_test(test_numbers_are_found_with_their_count),
-        cmocka_unit_test(test_an_index_without_a_free_slot_ends_the_search),
-        cmocka_unit_test(test_an_index_that_points_behind_the_labels_is_not_followed),
-        cmocka_unit_test(test_an_index_that_says_where_text_does_not_begin_is_not_believed),
-        cmocka_unit_test(test_labels_of_every_length_are_told_from_those_that_differ_in_one_byte),
-        cmocka_unit_test(test_hash_and_first_slot_are_those_of_the_format),
     };
     return cmocka_run_group_tests_name("labels", tests, NULL, NULL);
 }
