@@ -16,16 +16,6 @@ struct shmfi_memory shmfi_memory = {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void before_fork(void)
-{
-    pthread_mutex_lock(&shmfi_memory.lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&shmfi_memory.lock);
-}
-
 static void renew_locks(void)
 {
     pthread_mutex_init(&shmfi_memory.lock, NULL);
@@ -34,7 +24,7 @@ static void renew_locks(void)
 
 static void watch_forks(void)
 {
-    pthread_atfork(before_fork, after_fork_in_parent, renew_locks);
+    shmfi_process_watch_forks(&shmfi_memory.lock, renew_locks);
 }
 
 static void close_both(struct shmfi_region *region)

@@ -5,6 +5,7 @@
  * region is still a living worker's, the segment goes into that worker's return ring (or waits
  * here while the ring is full); if not, there is nobody to tell. */
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "pool/pool_internal.h"
 
@@ -24,18 +25,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct shmf_pool *pools;
 static struct lent_region *buckets[BUCKETS];
 
-/* No other thread is in the middle of a change at the fork. Handlers run last in, first out, and
- * memory's, whose lock comes after ours, were there before ours: start() sees to that. */
-static void before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
 /* A forked child has no pools: its parent's are not its business. */
 static void forget_in_child(void)
 {
@@ -49,9 +38,11 @@ static void forget_in_child(void)
         }
 }
 
+/* No other thread is in the middle of a change at the fork. Who watches last is locked first, and
+ * memory, whose lock comes after ours, watched before us: start() sees to that. */
 static void first_time(void)
 {
-    pthread_atfork(before_fork, after_fork_in_parent, forget_in_child);
+    shmfi_process_watch_forks(&lock, forget_in_child);
 }
 
 static struct lent_region **place_of(uint64_t id)

@@ -6,6 +6,7 @@
  * libc's fork(), so that malloc and pthread_atfork handlers are as in any forked child. */
 #include "pool/detach.h"
 
+#include "base/process.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -99,6 +100,8 @@ int __attribute__((noinline)) shmfi_fork_detached(const char *name)
     int status = 0;
     while (shmfi_sys.waitpid((pid_t)intermediate, &status, (int)__WCLONE) < 0 && errno == EINTR)
         continue;
+    if (!WIFEXITED(status)) /* killed: before or after it forked, we shall see */
+        shmfi_process_fork_was_abandoned();
     if (WIFEXITED(status) && WEXITSTATUS(status) & FAILED)
         return -(WEXITSTATUS(status) & ~FAILED);
     return 1;

@@ -1,6 +1,7 @@
 #include "pool/grants.h"
 
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "handle/fdpass.h"
 #include "pool/submit.h"
@@ -38,16 +39,6 @@ static void free_object(struct granted_object *object)
     shmfi_sys.free(object);
 }
 
-static void before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
 /* A forked child has granted nothing yet. */
 static void forget_in_child(void)
 {
@@ -62,7 +53,7 @@ static void forget_in_child(void)
 
 static void first_time(void)
 {
-    pthread_atfork(before_fork, after_fork_in_parent, forget_in_child);
+    shmfi_process_watch_forks(&lock, forget_in_child);
 }
 
 static struct granted_object *find_object(uint64_t region)

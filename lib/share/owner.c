@@ -15,16 +15,6 @@ static struct shmf_share *shares;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
 /* A lock lives as long as any descriptor of its file: a child that kept one would keep its parent's
  * names alive. */
 static void after_fork_in_child(void)
@@ -38,7 +28,7 @@ static void after_fork_in_child(void)
 
 static void watch_forks(void)
 {
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    shmfi_process_watch_forks(&lock, after_fork_in_child);
 }
 
 int shmfi_owner_begin(struct shmf_share *share, int fd, uint32_t policy)

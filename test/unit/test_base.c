@@ -2,8 +2,10 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "support/child.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -86,6 +88,33 @@ static void test_a_child_is_told_from_its_parent_and_grandparent(void **state)
     assert_int_equal(shmfi_process_epoch(), mine);
 }
 
+static pthread_mutex_t watched = PTHREAD_MUTEX_INITIALIZER;
+static int children;
+
+static void in_child(void)
+{
+    children++;
+}
+
+static int is_child_of_whole_data(void *unused)
+{
+    (void)unused;
+    return children == 1 ? 0 : 1;
+}
+
+static void test_forks_wait_for_the_locks_of_modules_and_their_children_are_told(void **state)
+{
+    (void)state;
+    shmfi_process_watch_forks(&watched, in_child);
+    assert_true(test_outcome_ok(test_in_child(is_child_of_whole_data, NULL, 60)));
+    assert_int_equal(children, 0);
+    assert_int_equal(pthread_mutex_trylock(&watched), 0); /* it was given back here */
+    pthread_mutex_unlock(&watched);
+    shmfi_process_fork_was_abandoned(); /* nothing was held: nothing happens */
+    assert_int_equal(pthread_mutex_trylock(&watched), 0);
+    pthread_mutex_unlock(&watched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_long_messages_are_cut_not_overrun),
         cmocka_unit_test(test_arithmetic_says_when_it_overflows),
         cmocka_unit_test(test_a_child_is_told_from_its_parent_and_grandparent),
+        cmocka_unit_test(test_forks_wait_for_the_locks_of_modules_and_their_children_are_told),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
