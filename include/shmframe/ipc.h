@@ -7,6 +7,7 @@
 #define SHMFRAME_IPC_H
 
 #include <shmframe/arrow.h>
+#include <shmframe/share.h>
 
 SHMF_BEGIN_DECLS
 
@@ -32,6 +33,18 @@ SHMF_API int shmf_ipc_write(const struct shmf_frame *frame, int fd,
 /* Writes a file of this name, which appears when it is complete, in place of one that was there. */
 SHMF_API int shmf_ipc_save(const struct shmf_frame *frame, const char *path,
                            const struct shmf_ipc_options *options, struct shmf_error *err);
+
+/* Publishes the frame under a name (share.h) as a file that is at once a segment and an Arrow IPC
+ * file: libshmframe attaches to it as to any other name, and whoever reads Arrow opens
+ * /dev/shm/shmf.NAME. It is copied once, as by shmf_frame_publish(), whose options and errors these
+ * are; the values are there once. The format is SHMF_IPC_FILE, of one batch: batch_rows is 0, or
+ * not less than the rows. SHMF_E_UNSUPPORTED: a label with a NUL byte. Readers of Arrow follow
+ * offsets and indexes unchecked: a frame that others wrote is published so after
+ * shmf_frame_validate(frame, SHMF_VALIDATE_FULL, ...) only. The caller owns the share. */
+SHMF_API struct shmf_share *shmf_ipc_publish(const struct shmf_frame *frame, const char *name,
+                                             const struct shmf_ipc_options *ipc_options,
+                                             const struct shmf_publish_options *options,
+                                             struct shmf_error *err);
 
 /* A frame of what is read from a descriptor up to its end, file or stream: it is read into private
  * memory, checked whatever it is, and copied into the frame. SHMF_E_CORRUPT names the byte, and the

@@ -3,6 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+void shmfi_flat_free(struct shmfi_flat *flat)
+{
+    free(flat->bytes);
+    flat->bytes = NULL;
+}
+
 size_t shmfi_flat_space(struct shmfi_flat *flat, size_t size, size_t alignment)
 {
     size_t at = (flat->size + alignment - 1) & ~(alignment - 1), end = at + size;

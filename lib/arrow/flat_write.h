@@ -6,7 +6,7 @@
 #include "adapter.h"
 
 struct shmfi_flat {
-    unsigned char *bytes; /* to be freed */
+    unsigned char *bytes;
     size_t size, room;
     bool failed; /* no memory: what follows does nothing */
 };
@@ -17,6 +17,8 @@ struct shmfi_flat_field {
     unsigned size;
     int64_t value;
 };
+
+void shmfi_flat_free(struct shmfi_flat *flat);
 
 /* Writes zeros; returns where. */
 size_t shmfi_flat_space(struct shmfi_flat *flat, size_t size, size_t alignment);
@@ -36,7 +38,8 @@ size_t shmfi_flat_string(struct shmfi_flat *flat, struct shmf_text text);
  * the first element is 4 bytes behind that. */
 size_t shmfi_flat_vector(struct shmfi_flat *flat, size_t n, size_t size);
 
-/* Writes the type of a record batch as a Schema. Dictionaries get ids 0, 1, ... in order. */
-size_t shmfi_ipc_put_schema(struct shmfi_flat *flat, const struct ArrowSchema *schema);
+/* Writes the type of a record batch as a Schema; `ids` as in ipc_message.h. */
+size_t shmfi_ipc_put_schema_table(struct shmfi_flat *flat, const struct ArrowSchema *schema,
+                                  const int64_t *ids);
 
 #endif

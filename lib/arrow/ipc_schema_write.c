@@ -114,7 +114,7 @@ static size_t put_encoding(struct shmfi_flat *flat, int64_t id, const struct shm
 }
 
 /* The type of a dictionary's field is that of its values. */
-static size_t put_field(struct shmfi_flat *flat, const struct ArrowSchema *field, int64_t *next_id)
+static size_t put_field(struct shmfi_flat *flat, const struct ArrowSchema *field, int64_t id)
 {
     struct shmfi_arrow_type own, below;
     size_t where[7];
@@ -137,19 +137,19 @@ static size_t put_field(struct shmfi_flat *flat, const struct ArrowSchema *field
                      shmfi_flat_string(flat, (struct shmf_text){name, (int64_t)strlen(name)}));
     shmfi_flat_point(flat, where[SHMFI_FIELD_TYPE], put_type(flat, &type));
     if (field->dictionary)
-        shmfi_flat_point(flat, where[SHMFI_FIELD_DICTIONARY],
-                         put_encoding(flat, (*next_id)++, &own.type));
+        shmfi_flat_point(flat, where[SHMFI_FIELD_DICTIONARY], put_encoding(flat, id, &own.type));
     size_t children = shmfi_flat_vector(flat, (size_t)field->n_children, 4);
     shmfi_flat_point(flat, where[SHMFI_FIELD_CHILDREN], children);
     for (int64_t i = 0; i < field->n_children; i++)
         shmfi_flat_point(flat, children + 4 + 4 * (size_t)i,
-                         put_field(flat, field->children[i], next_id));
+                         put_field(flat, field->children[i], -1));
     if (field->metadata)
         shmfi_flat_point(flat, where[SHMFI_FIELD_METADATA], put_pairs(flat, field->metadata));
     return table;
 }
 
-size_t shmfi_ipc_put_schema(struct shmfi_flat *flat, const struct ArrowSchema *schema)
+size_t shmfi_ipc_put_schema_table(struct shmfi_flat *flat, const struct ArrowSchema *schema,
+                                  const int64_t *ids)
 {
     size_t where[3];
     int64_t next_id = 0;
@@ -161,9 +161,12 @@ size_t shmfi_ipc_put_schema(struct shmfi_flat *flat, const struct ArrowSchema *s
     size_t table = shmfi_flat_table(flat, fields, 3, where);
     size_t children = shmfi_flat_vector(flat, (size_t)schema->n_children, 4);
     shmfi_flat_point(flat, where[SHMFI_SCHEMA_FIELDS], children);
-    for (int64_t i = 0; i < schema->n_children; i++)
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        bool numbered = schema->children[i]->dictionary && !ids;
+        int64_t id = ids ? ids[i] : numbered ? next_id++ : -1;
         shmfi_flat_point(flat, children + 4 + 4 * (size_t)i,
-                         put_field(flat, schema->children[i], &next_id));
+                         put_field(flat, schema->children[i], id));
+    }
     if (schema->metadata)
         shmfi_flat_point(flat, where[SHMFI_SCHEMA_METADATA], put_pairs(flat, schema->metadata));
     return table;

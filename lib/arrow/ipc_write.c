@@ -1,10 +1,8 @@
 /* A frame as Arrow IPC: what the C Stream interface exports, with messages around it. */
-#include "flat_write.h"
-#include "ipc_format.h"
+#include "import.h"
+#include "ipc_message.h"
 
 #include <shmframe/ipc.h>
-
-#include "import.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,21 +16,15 @@ struct piece {
     uint64_t size;
 };
 
-struct block {
-    int64_t offset;
-    int32_t metadata_size;
-    int32_t padding;
-    int64_t body_size;
-};
-
 struct writer {
     int fd;
     uint64_t at; /* bytes written */
     struct ArrowSchema schema;
     struct piece *pieces; /* of one batch */
     int64_t *nodes;       /* length and null count of each */
+    uint64_t *buffers;    /* offset in the body and size of each piece */
     size_t n_pieces, n_nodes;
-    struct block *dictionaries, *batches;
+    struct shmfi_ipc_block *dictionaries, *batches;
     size_t n_dictionaries, n_batches;
     struct shmf_error *err;
 };
@@ -66,11 +58,6 @@ static int write_padding(struct writer *writer, uint64_t alignment)
 {
     static const unsigned char zeros[SHMFI_IPC_ALIGNMENT];
     return write_bytes(writer, zeros, -writer->at & (alignment - 1));
-}
-
-static uint64_t padded(uint64_t size)
-{
-    return (size + SHMFI_IPC_ALIGNMENT - 1) & ~(uint64_t)(SHMFI_IPC_ALIGNMENT - 1);
 }
 
 /* ---- bodies ------------------------------------------------------------------------------- */
@@ -177,97 +164,51 @@ static int write_body(struct writer *writer)
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
-/* Continuation, size, flatbuffer, and zeros so that the body is aligned in the file. */
-static int write_message(struct writer *writer, struct shmfi_flat *flat, int32_t *metadata_size)
+static int write_message(struct writer *writer, struct shmfi_flat *flat)
 {
-    if (flat->failed)
-        return shmfi_arrow_no_memory(writer->err);
-    uint64_t end = padded(writer->at + 8 + flat->size);
-    *metadata_size = (int32_t)(end - writer->at);
-    const uint32_t prefix[] = {SHMFI_IPC_CONTINUATION, (uint32_t)(end - writer->at - 8)};
-    int rc = write_bytes(writer, prefix, sizeof prefix);
-    if (!rc)
-        rc = write_bytes(writer, flat->bytes, flat->size);
-    return rc ? rc : write_padding(writer, SHMFI_IPC_ALIGNMENT);
+    int rc = flat->failed ? shmfi_arrow_no_memory(writer->err)
+                          : write_bytes(writer, flat->bytes, flat->size);
+    shmfi_flat_free(flat);
+    return rc;
 }
 
-/* The root, and the message's own table. Returns the place where its header's offset goes. */
-static size_t begin_message(struct shmfi_flat *flat, int kind, uint64_t body_size)
+/* Where the pieces lie in the body. Returns its size. */
+static uint64_t place_pieces(struct writer *writer)
 {
-    size_t root = shmfi_flat_space(flat, 4, 8), where[4];
-    const struct shmfi_flat_field fields[] = {
-        [SHMFI_MESSAGE_VERSION] = {2, SHMFI_IPC_V5},
-        [SHMFI_MESSAGE_KIND] = {1, kind},
-        [SHMFI_MESSAGE_HEADER] = {4, 0},
-        [SHMFI_MESSAGE_BODY] = {8, (int64_t)body_size},
-    };
-    shmfi_flat_point(flat, root, shmfi_flat_table(flat, fields, 4, where));
-    return where[SHMFI_MESSAGE_HEADER];
-}
-
-static uint64_t body_size(const struct writer *writer)
-{
-    uint64_t size = 0;
-    for (size_t i = 0; i < writer->n_pieces; i++)
-        size += padded(writer->pieces[i].size);
-    return size;
-}
-
-static size_t put_batch(struct writer *writer, struct shmfi_flat *flat, int64_t n_rows)
-{
-    size_t where[3];
-    const struct shmfi_flat_field fields[] = {
-        [SHMFI_BATCH_LENGTH] = {8, n_rows},
-        [SHMFI_BATCH_NODES] = {4, 0},
-        [SHMFI_BATCH_BUFFERS] = {4, 0},
-    };
-    size_t table = shmfi_flat_table(flat, fields, 3, where);
-    size_t nodes = shmfi_flat_vector(flat, writer->n_nodes, 16);
-    shmfi_flat_point(flat, where[SHMFI_BATCH_NODES], nodes);
-    shmfi_flat_put(flat, nodes + 4, writer->nodes, writer->n_nodes * 16);
-    size_t buffers = shmfi_flat_vector(flat, writer->n_pieces, 16);
-    shmfi_flat_point(flat, where[SHMFI_BATCH_BUFFERS], buffers);
     uint64_t at = 0;
     for (size_t i = 0; i < writer->n_pieces; i++) {
-        const uint64_t buffer[] = {at, writer->pieces[i].size};
-        shmfi_flat_put(flat, buffers + 4 + i * 16, buffer, sizeof buffer);
-        at += padded(writer->pieces[i].size);
+        writer->buffers[2 * i] = at;
+        writer->buffers[2 * i + 1] = writer->pieces[i].size;
+        at += (writer->pieces[i].size + SHMFI_IPC_ALIGNMENT - 1) &
+              ~(uint64_t)(SHMFI_IPC_ALIGNMENT - 1);
     }
-    return table;
+    return at;
 }
 
 /* What is in pieces and nodes, as a record batch (`id` < 0) or as a dictionary. */
-static int write_batch(struct writer *writer, int64_t n_rows, int64_t id, struct block *block)
+static int write_batch(struct writer *writer, int64_t n_rows, int64_t id,
+                       struct shmfi_ipc_block *block)
 {
     struct shmfi_flat flat = {NULL, 0, 0, false};
-    uint64_t size = body_size(writer);
-    *block = (struct block){.offset = (int64_t)writer->at, .body_size = (int64_t)size};
-    if (id < 0) {
-        size_t header = begin_message(&flat, SHMFI_IPC_RECORD_BATCH, size);
-        shmfi_flat_point(&flat, header, put_batch(writer, &flat, n_rows));
-    } else {
-        size_t header = begin_message(&flat, SHMFI_IPC_DICTIONARY_BATCH, size), where[2];
-        const struct shmfi_flat_field fields[] = {
-            [SHMFI_DICTIONARY_ID] = {8, id},
-            [SHMFI_DICTIONARY_DATA] = {4, 0},
-        };
-        shmfi_flat_point(&flat, header, shmfi_flat_table(&flat, fields, 2, where));
-        shmfi_flat_point(&flat, where[SHMFI_DICTIONARY_DATA], put_batch(writer, &flat, n_rows));
-    }
-    int rc = write_message(writer, &flat, &block->metadata_size);
-    free(flat.bytes);
+    const struct shmfi_ipc_batch batch = {.n_rows = n_rows,
+                                          .body_size = place_pieces(writer),
+                                          .nodes = writer->nodes,
+                                          .n_nodes = writer->n_nodes,
+                                          .buffers = writer->buffers,
+                                          .n_buffers = writer->n_pieces};
+    shmfi_ipc_put_batch(&flat, &batch, id);
+    *block = shmfi_ipc_end_message(&flat, writer->at, 0, SHMFI_IPC_ALIGNMENT);
+    block->body_size = (int64_t)batch.body_size;
+    int rc = write_message(writer, &flat);
     return rc ? rc : write_body(writer);
 }
 
 static int write_schema(struct writer *writer)
 {
     struct shmfi_flat flat = {NULL, 0, 0, false};
-    int32_t unused;
-    size_t header = begin_message(&flat, SHMFI_IPC_SCHEMA, 0);
-    shmfi_flat_point(&flat, header, shmfi_ipc_put_schema(&flat, &writer->schema));
-    int rc = write_message(writer, &flat, &unused);
-    free(flat.bytes);
-    return rc;
+    shmfi_ipc_put_schema(&flat, &writer->schema, NULL, 0);
+    shmfi_ipc_end_message(&flat, writer->at, 0, SHMFI_IPC_ALIGNMENT);
+    return write_message(writer, &flat);
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */
@@ -295,7 +236,7 @@ static int write_dictionaries(struct writer *writer, const struct ArrowArray *ba
 
 static int write_rows(struct writer *writer, const struct ArrowArray *batch)
 {
-    struct block *blocks =
+    struct shmfi_ipc_block *blocks =
         realloc(writer->batches, (writer->n_batches + 1) * sizeof writer->batches[0]);
     bool fine = blocks != NULL;
     if (blocks)
@@ -331,37 +272,14 @@ static int write_batches(struct writer *writer, struct ArrowArrayStream *stream)
     return rc;
 }
 
-static void put_blocks(struct shmfi_flat *flat, size_t where, const struct block *blocks, size_t n)
-{
-    size_t vector = shmfi_flat_vector(flat, n, sizeof *blocks);
-    shmfi_flat_point(flat, where, vector);
-    shmfi_flat_put(flat, vector + 4, blocks, n * sizeof *blocks);
-}
-
 static int write_footer(struct writer *writer)
 {
     struct shmfi_flat flat = {NULL, 0, 0, false};
-    size_t root = shmfi_flat_space(&flat, 4, 8), where[4];
-    const struct shmfi_flat_field fields[] = {
-        [SHMFI_FOOTER_VERSION] = {2, SHMFI_IPC_V5},
-        [SHMFI_FOOTER_SCHEMA] = {4, 0},
-        [SHMFI_FOOTER_DICTIONARIES] = {4, 0},
-        [SHMFI_FOOTER_BATCHES] = {4, 0},
-    };
-    shmfi_flat_point(&flat, root, shmfi_flat_table(&flat, fields, 4, where));
-    shmfi_flat_point(&flat, where[SHMFI_FOOTER_SCHEMA],
-                     shmfi_ipc_put_schema(&flat, &writer->schema));
-    put_blocks(&flat, where[SHMFI_FOOTER_DICTIONARIES], writer->dictionaries,
-               writer->n_dictionaries);
-    put_blocks(&flat, where[SHMFI_FOOTER_BATCHES], writer->batches, writer->n_batches);
-    shmfi_flat_space(&flat, 0, 8);
-    int32_t size = (int32_t)flat.size;
-    int rc = flat.failed ? shmfi_arrow_no_memory(writer->err)
-                         : write_bytes(writer, flat.bytes, flat.size);
-    free(flat.bytes);
-    if (!rc)
-        rc = write_bytes(writer, &size, sizeof size);
-    return rc ? rc : write_bytes(writer, SHMFI_IPC_MAGIC, SHMFI_IPC_MAGIC_SIZE);
+    shmfi_ipc_put_footer(&flat, &writer->schema, NULL,
+                         &(struct shmfi_ipc_blocks){writer->dictionaries, writer->n_dictionaries},
+                         &(struct shmfi_ipc_blocks){writer->batches, writer->n_batches}, writer->at,
+                         8);
+    return write_message(writer, &flat);
 }
 
 static int write_all(struct writer *writer, struct ArrowArrayStream *stream,
@@ -371,8 +289,9 @@ static int write_all(struct writer *writer, struct ArrowArrayStream *stream,
     size_t n = (size_t)writer->schema.n_children + 1; /* two nodes and four buffers at most */
     writer->pieces = calloc(4 * n, sizeof writer->pieces[0]);
     writer->nodes = calloc(2 * n, 2 * sizeof writer->nodes[0]);
+    writer->buffers = calloc(4 * n, 2 * sizeof writer->buffers[0]);
     writer->dictionaries = calloc(n, sizeof writer->dictionaries[0]);
-    if (!writer->pieces || !writer->nodes || !writer->dictionaries)
+    if (!writer->pieces || !writer->nodes || !writer->buffers || !writer->dictionaries)
         return shmfi_arrow_no_memory(writer->err);
     int rc = SHMF_OK;
     if (format == SHMF_IPC_FILE)
@@ -411,6 +330,7 @@ int shmf_ipc_write(const struct shmf_frame *frame, int fd, const struct shmf_ipc
     clear_pieces(&writer);
     free(writer.pieces);
     free(writer.nodes);
+    free(writer.buffers);
     free(writer.dictionaries);
     free(writer.batches);
     return rc;

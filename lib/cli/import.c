@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_WORKERS = CLI_KEY_FIRST, KEY_NO_HEADER };
+enum { KEY_WORKERS = CLI_KEY_FIRST, KEY_NO_HEADER, KEY_ARROW };
 
 /* Files from this size on are parsed by a pool, and from that size on a bar tells how far it is. */
 static const int64_t LARGE = 4 << 20, LONG_WORK = 64 << 20;
@@ -21,6 +21,7 @@ struct import {
     struct shmf_column_spec *columns;
     uint32_t mode;
     int workers; /* -1: by the size */
+    bool arrow;
 };
 
 static void *one_more(struct argp_state *state, void *list, size_t n, size_t size)
@@ -82,6 +83,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_NO_HEADER:
         import->csv.no_header = 1;
         return 0;
+    case KEY_ARROW:
+        import->arrow = true;
+        return 0;
     case KEY_WORKERS:
         import->workers = (int)number(state, argument, 10, 0, 1024);
         return 0;
@@ -100,6 +104,8 @@ static const struct argp_option options[] = {
      "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "This column's values label the rows", 0},
     {"mode", 'm', "MODE", 0, "Permissions, such as 0644; 0600 unless told", 0},
+    {"arrow", KEY_ARROW, NULL, 0,
+     "What is under the name, /dev/shm/shmf.NAME, can be opened as an Arrow IPC file, too", 0},
     {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)",
      1},
     {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: the first line holds values", 1},
@@ -165,9 +171,16 @@ static int publish(const struct import *import, const struct cli_object *object)
     const char *name = import->names.names[1];
     const struct shmf_publish_options persistent = {.policy = SHMF_PERSISTS, .mode = import->mode};
     struct shmf_error err = {0};
-    struct shmf_share *share = object->frame
-                                   ? shmf_frame_publish(object->frame, name, &persistent, &err)
-                                   : shmf_array_publish(object->array, name, &persistent, &err);
+    const struct shmf_ipc_options ipc = {.row_labels = import->row_labels};
+    struct shmf_share *share = NULL;
+    if (object->array && import->arrow)
+        return cli_fail_text(name, "it is an array, and Arrow holds frames");
+    if (object->array)
+        share = shmf_array_publish(object->array, name, &persistent, &err);
+    else if (import->arrow)
+        share = shmf_ipc_publish(object->frame, name, &ipc, &persistent, &err);
+    else
+        share = shmf_frame_publish(object->frame, name, &persistent, &err);
     if (!share)
         return cli_fail(name, &err);
     shmf_share_free(share);

@@ -161,11 +161,15 @@ int shmfi_outside_memfd(int *fd, struct shmf_error *err);
  * shorter nor longer for ever. */
 int shmfi_file_create(uint64_t size, int *fd, struct shmf_error *err);
 
-/* What a file is to hold: `size` bytes at `base`, but the first `head_size` of `head` instead. */
+/* What a file of `size` bytes is to hold: pieces that ascend, zeros between them. */
+struct shmfi_outside_piece {
+    uint64_t offset;
+    const void *data;
+    uint64_t size;
+};
 struct shmfi_outside {
-    const void *head;
-    uint64_t head_size;
-    const void *base;
+    const struct shmfi_outside_piece *pieces;
+    uint64_t n_pieces;
     uint64_t size;
 };
 

@@ -89,9 +89,9 @@ int shmfi_outside_fill(int fd, const struct shmfi_outside *bytes, struct shmf_er
     int rc = shmfi_outside_map(fd, bytes->size, &base, err);
     if (rc)
         return rc;
-    memcpy(base, bytes->head, bytes->head_size);
-    memcpy((uint8_t *)base + bytes->head_size, (const uint8_t *)bytes->base + bytes->head_size,
-           bytes->size - bytes->head_size);
+    for (uint64_t i = 0; i < bytes->n_pieces; i++)
+        memcpy((uint8_t *)base + bytes->pieces[i].offset, bytes->pieces[i].data,
+               bytes->pieces[i].size);
     shmfi_outside_unmap(base, bytes->size);
     return 0;
 }

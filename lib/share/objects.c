@@ -10,37 +10,48 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
-/* Means nothing in a file, but must not be 0, which is that of released segments. */
-#define GENERATION_OF_FILES 1
-
+/* The bytes are those of no other format, even if the segment's are: its values may have been
+ * changed since, in a private view. */
 static void describe(struct shmfi_object_bytes *object, struct shmf_format_header *head,
                      uint64_t head_size)
 {
-    head->generation = GENERATION_OF_FILES;
-    object->bytes = (struct shmfi_outside){.head = head,
-                                           .head_size = head_size,
-                                           .base = object->segment->base,
-                                           .size = head->total_size};
+    memset(head->foreign, 0, sizeof head->foreign);
+    head->generation = SHMFI_GENERATION_OF_FILES;
+    object->pieces[0] = (struct shmfi_outside_piece){0, head, head_size};
+    object->pieces[1] =
+        (struct shmfi_outside_piece){head_size, (const uint8_t *)object->segment->base + head_size,
+                                     head->total_size - head_size};
+    object->bytes = (struct shmfi_outside){object->pieces, 2, head->total_size};
 }
 
 /* Slices and selections have no bytes of their own. */
+const struct shmf_frame *shmfi_whole_frame(const struct shmf_frame *frame,
+                                           struct shmf_frame **stand_in, struct shmf_error *err)
+{
+    *stand_in = NULL;
+    if (!frame) {
+        shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
+        return NULL;
+    }
+    if (frame->building || __atomic_load_n(&frame->nulls_open, __ATOMIC_RELAXED)) {
+        shmfi_error(err, SHMF_E_ACCESS, "frame: it is not finished");
+        return NULL;
+    }
+    return frame->is_view ? *stand_in = shmf_frame_concat(&frame, 1, err) : frame;
+}
+
 int shmfi_bytes_of_frame(const struct shmf_frame *frame, struct shmfi_object_bytes *object,
                          struct shmf_error *err)
 {
+    struct shmf_error why = {.code = SHMF_E_NOMEM};
     *object = (struct shmfi_object_bytes){.kind = SHMF_KIND_FRAME};
-    if (!frame)
-        return shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
-    if (frame->building || __atomic_load_n(&frame->nulls_open, __ATOMIC_RELAXED))
-        return shmfi_error(err, SHMF_E_ACCESS, "frame: it is not finished");
-    if (frame->is_view) {
-        struct shmf_error why = {.code = SHMF_E_NOMEM};
-        object->stand_in = shmf_frame_concat(&frame, 1, &why);
-        if (!object->stand_in && err)
+    frame = shmfi_whole_frame(frame, &object->stand_in, &why);
+    if (!frame) {
+        if (err)
             *err = why;
-        if (!object->stand_in)
-            return why.code;
-        frame = object->stand_in;
+        return why.code;
     }
     object->segment = frame->segment;
     object->head.frame = frame->header;

@@ -19,8 +19,8 @@
 
 #define MOST_MODE (S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH)
 
-static int check_options(const struct shmf_publish_options *options,
-                         struct shmf_publish_options *checked, struct shmf_error *err)
+int shmfi_publish_options(const struct shmf_publish_options *options,
+                          struct shmf_publish_options *checked, struct shmf_error *err)
 {
     *checked = options ? *options : (struct shmf_publish_options){0};
     if (!checked->mode)
@@ -162,9 +162,9 @@ static int make_share(struct shmf_share *share, const struct shmfi_outside *byte
     return rc;
 }
 
-static struct shmf_share *publish(const struct shmfi_outside *bytes, const char *name,
-                                  const struct shmf_publish_options *options,
-                                  struct shmf_error *err)
+struct shmf_share *shmfi_publish_bytes(const struct shmfi_outside *bytes, const char *name,
+                                       const struct shmf_publish_options *options,
+                                       struct shmf_error *err)
 {
     struct shmf_share *share = shmfi_sys.calloc(1, sizeof *share);
     if (!share) {
@@ -186,9 +186,9 @@ struct shmf_share *shmf_frame_publish(const struct shmf_frame *frame, const char
 {
     struct shmf_publish_options checked;
     struct shmfi_object_bytes object;
-    if (check_options(options, &checked, err) || shmfi_bytes_of_frame(frame, &object, err))
+    if (shmfi_publish_options(options, &checked, err) || shmfi_bytes_of_frame(frame, &object, err))
         return NULL;
-    struct shmf_share *share = publish(&object.bytes, name, &checked, err);
+    struct shmf_share *share = shmfi_publish_bytes(&object.bytes, name, &checked, err);
     shmf_frame_free(object.stand_in);
     return share;
 }
@@ -199,7 +199,7 @@ struct shmf_share *shmf_array_publish(const struct shmf_array *array, const char
 {
     struct shmf_publish_options checked;
     struct shmfi_object_bytes object;
-    if (check_options(options, &checked, err) || shmfi_bytes_of_array(array, &object, err))
+    if (shmfi_publish_options(options, &checked, err) || shmfi_bytes_of_array(array, &object, err))
         return NULL;
-    return publish(&object.bytes, name, &checked, err);
+    return shmfi_publish_bytes(&object.bytes, name, &checked, err);
 }

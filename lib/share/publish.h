@@ -21,4 +21,13 @@ int shmfi_owner_begin(struct shmf_share *share, int fd, uint32_t policy);
 /* Without unlinking anything. */
 void shmfi_owner_end(struct shmf_share *share);
 
+/* 0, or SHMF_E_INVAL naming the field; `*checked` is all default for NULL. */
+int shmfi_publish_options(const struct shmf_publish_options *options,
+                          struct shmf_publish_options *checked, struct shmf_error *err);
+
+/* A file of these bytes, which are a segment, under a name; the options were checked. */
+struct shmf_share *shmfi_publish_bytes(const struct shmfi_outside *bytes, const char *name,
+                                       const struct shmf_publish_options *options,
+                                       struct shmf_error *err);
+
 #endif

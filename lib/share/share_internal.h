@@ -26,6 +26,9 @@
              */
 #define SHMFI_PERSISTENT S_ISVTX
 
+/* Means nothing in a file, but must not be 0, which is that of released segments. */
+#define SHMFI_GENERATION_OF_FILES 1
+
 struct shmfi_path {
     char text[sizeof SHMFI_SHARE_FOLDER "/" SHMFI_SHARE_PREFIX + SHMF_NAME_MAX];
 };
@@ -68,7 +71,8 @@ void shmfi_info_fill(int fd, const struct stat *status, struct shmf_name_info *i
 /* objects.c: what a file for others is to hold. `stand_in` is to be freed after use; it is made
  * where the object has no bytes of its own. */
 struct shmfi_object_bytes {
-    struct shmfi_outside bytes;
+    struct shmfi_outside bytes; /* the two pieces: */
+    struct shmfi_outside_piece pieces[2];
     const struct shmfi_segment *segment;
     uint32_t kind;
     union {
@@ -79,6 +83,11 @@ struct shmfi_object_bytes {
 };
 int shmfi_bytes_of_frame(const struct shmf_frame *frame, struct shmfi_object_bytes *object,
                          struct shmf_error *err);
+
+/* The frame itself, or `*stand_in` for one that has no bytes of its own, which is to be freed after
+ * use; NULL, with the reason recorded. */
+const struct shmf_frame *shmfi_whole_frame(const struct shmf_frame *frame,
+                                           struct shmf_frame **stand_in, struct shmf_error *err);
 int shmfi_bytes_of_array(const struct shmf_array *array, struct shmfi_object_bytes *object,
                          struct shmf_error *err);
 

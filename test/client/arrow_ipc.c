@@ -1,5 +1,6 @@
 /* arrow_ipc write FOLDER: files that other readers of Arrow IPC are given, and what they must find
- * there. arrow_ipc check FOLDER NAME...: what they wrote is what they were given.
+ * there. arrow_ipc publish PREFIX: the same frames as names that are Arrow files, until standard
+ * input ends. arrow_ipc check FOLDER NAME...: what they wrote is what they were given.
  *
  * The frames are random, but the same each time. */
 #include "unit/every_frame.h"
@@ -102,6 +103,34 @@ static int write_all(const char *folder)
     return 0;
 }
 
+/* ---- publishing --------------------------------------------------------------------------- */
+
+/* Says so when all names are there. */
+static int publish_all(const char *prefix)
+{
+    char name[256];
+    struct shmf_share *shares[N_NAMES];
+    for (int i = 0; i < N_NAMES; i++) {
+        struct shmf_frame *frame = frame_of(names[i]);
+        const struct shmf_ipc_options options = {.row_labels = "row"};
+        struct shmf_error err = {0};
+        snprintf(name, sizeof name, "%s-%s", prefix, names[i]);
+        shares[i] = shmf_ipc_publish(frame, name, &options, NULL, &err);
+        shmf_frame_free(frame);
+        if (!shares[i]) {
+            printf("%s: %s\n", name, err.message);
+            return 1;
+        }
+    }
+    puts("published");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    for (int i = 0; i < N_NAMES; i++)
+        shmf_share_free(shares[i]);
+    return 0;
+}
+
 /* ---- checking ----------------------------------------------------------------------------- */
 
 /* Bits of fixed widths, text of the others: clients have one type of string, and indexes of their
@@ -200,6 +229,8 @@ int main(int argc, char **argv)
     int wrong = argc < 3;
     if (argc == 3 && strcmp(argv[1], "write") == 0)
         return write_all(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "publish") == 0)
+        return publish_all(argv[2]);
     for (int i = 3; i < argc; i++)
         wrong += check(argv[2], argv[i]);
     return wrong ? 1 : 0;

@@ -6,6 +6,7 @@
 #include "support/test.h"
 
 #include "array/array_internal.h"
+#include "dual/dual.h"
 #include "frame/frame_internal.h"
 #include "memory/memory.h"
 #include "unit/typed_frame.h"
@@ -93,6 +94,25 @@ static inline struct segment_copy sample_types(void)
     return copy_frame(typed_frame(NULL));
 }
 
+/* The same as a file that Arrow reads too. */
+static inline struct segment_copy sample_arrow(void)
+{
+    struct shmf_frame *frame = typed_frame(NULL);
+    struct shmfi_dual dual;
+    assert_non_null(frame);
+    assert_int_equal(shmfi_dual_make(&dual, frame, "row", NULL), SHMF_OK);
+    struct segment_copy copy = {aligned_alloc(64, dual.plan.end), dual.plan.end};
+    assert_non_null(copy.base);
+    memset(copy.base, 0, copy.size);
+    for (uint64_t i = 0; i < dual.plan.n; i++) {
+        const struct shmfi_outside_piece *piece = &dual.plan.pieces[i];
+        memcpy(copy.base + piece->offset, piece->data, piece->size);
+    }
+    shmfi_dual_free(&dual);
+    shmf_frame_free(frame);
+    return copy;
+}
+
 static inline struct segment_copy sample_array(void)
 {
     int16_t cells[2 * 3 * 4];
@@ -115,7 +135,8 @@ struct sample {
 static const struct sample samples[] = {
     {"frame_mixed", sample_mixed, true}, {"frame_matrix", sample_matrix, true},
     {"frame_range", sample_range, true}, {"frame_empty", sample_empty, true},
-    {"frame_types", sample_types, true}, {"array", sample_array, false},
+    {"frame_types", sample_types, true}, {"frame_arrow", sample_arrow, true},
+    {"array", sample_array, false},
 };
 
 enum { N_SAMPLES = sizeof samples / sizeof samples[0] };

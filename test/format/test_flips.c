@@ -19,6 +19,8 @@ static bool is_interesting(const struct sample *sample, const struct segment_cop
     const struct shmf_format_frame *header = (const void *)copy->base;
     if (!sample->frame)
         return at < sizeof(struct shmf_format_array);
+    if (header->header.foreign[0]) /* the parts are those of another sample, in other places */
+        return at < sizeof *header;
     return at < sizeof *header || at >= header->columns_offset || header->n_dictionaries > 0 ||
            (header->row_label.dtype == SHMF_UTF8 && at >= header->row_label.offsets_offset);
 }

@@ -59,6 +59,16 @@ class Tool(unittest.TestCase):
 
     # ---- looking ----
 
+    def test_a_name_that_is_an_arrow_file_is_read_as_either(self):
+        again = PREFIX + 'again'
+        run('import', self.file, self.name, '--row-labels=city', '--arrow')
+        run('import', f'/dev/shm/shmf.{self.name}', again, '--format=arrow', '-r', 'city')
+        run('verify', self.name, again)
+        self.assertEqual(load('head', self.name), load('head', again))
+        header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }".ljust(117) + '\n'
+        array = self.write('two.npy', b'\x93NUMPY\x01\x00v\x00' + header.encode() + b'ab')
+        self.assertIn('array', run('import', array, PREFIX + 'bad', '--arrow', status=1))
+
     def test_what_is_imported_is_listed_and_described(self):
         self.assertEqual(run('import', self.file, self.name), f'{self.name}: 3 rows x 6 columns\n')
         [info] = load('ls', PREFIX + '*')

@@ -15,6 +15,8 @@ ALSO = {
     'array': {'grant'},
     # A frame has columns, is built row by row, and is made from others.
     'frame': {'builder', 'column', 'derive', 'grant'},
+    # Arrow's files are its own.
+    'arrow': {'ipc'},
     # The pool makes tasks, results and futures; task/ fills them.
     'pool': {'control', 'early', 'future', 'map', 'progress', 'reduce', 'result', 'task'},
     'share': {'image'},

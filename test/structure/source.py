@@ -8,7 +8,8 @@ import sys
 
 LEXEME = re.compile(
     r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
-MODULE = re.compile(r'^\s*shmframe_module\((\w+)(?:\s+USES\s+([\w\s]+))?\)', re.MULTILINE)
+MODULE = re.compile(
+    r'^\s*shmframe_(module|adapter)\((\w+)(?:\s+USES\s+([\w\s]+))?\)', re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CLANG = 14  # Debian 12's: the versions differ in what they write and find
 
@@ -54,13 +55,15 @@ def tree_files(root):
 
 
 def ladder(root):
-    """module -> the modules that it may use, itself included (the closure of USES)."""
-    closure = {}
-    for name, used in MODULE.findall((root / 'CMakeLists.txt').read_text()):
+    """module -> the modules and adapters that it may use, itself included (the closure of USES)."""
+    closure, modules = {}, []
+    for kind, name, used in MODULE.findall((root / 'CMakeLists.txt').read_text()):
         closure[name] = {name}
         for other in used.split():
             closure[name] |= closure[other]
-    return closure
+        if kind == 'module':
+            modules.append(name)
+    return {name: closure[name] for name in modules}
 
 
 def clang_tool(name):
