@@ -19,11 +19,11 @@ static void move_strings(struct shmfi_dual *dual, struct shmf_format_column *str
     strings->data_offset = move(dual, strings->data_offset, strings->data_size);
 }
 
-static void move_index(struct shmfi_dual *dual, struct shmf_format_index *index)
+static void move_index(struct shmfi_dual *dual, struct shmf_format_index *index, bool tagged)
 {
     if (index->capacity)
         index->offset =
-            move(dual, index->offset, index->capacity * sizeof(struct shmf_format_slot));
+            move(dual, index->offset, index->capacity * shmfi_format_place_size(tagged));
 }
 
 /* Zone and metadata of a column; neighbours that share one go on sharing it. */
@@ -70,8 +70,8 @@ void shmfi_dual_put_tables(struct shmfi_dual *dual)
         shmfi_plan_put(&dual->plan, dual->columns, header->n_columns * sizeof dual->columns[0],
                        SHMFI_BUFFER_ALIGNMENT);
     move_strings(dual, &header->column_label, header->n_columns);
-    move_index(dual, &header->column_index);
-    move_index(dual, &header->row_index);
+    move_index(dual, &header->column_index, false);
+    move_index(dual, &header->row_index, shmfi_format_has_tags(header));
     if (header->n_dictionaries) {
         header->dictionary_size = sizeof dual->dictionaries[0];
         header->dictionaries_offset = shmfi_plan_put(
