@@ -358,7 +358,9 @@ int shmf_builder_append_row(struct shmf_builder *builder, const struct shmf_cell
     int rc = SHMF_OK;
     if (!builder)
         return SHMF_E_INVAL;
-    if (!cells && builder->n_columns > 0 && !builder->failure.code)
+    if (builder->failure.code)
+        return builder->failure.code;
+    if (!cells && builder->n_columns > 0)
         return shmfi_error(&builder->failure, SHMF_E_INVAL, "cells: NULL");
     for (int64_t c = 0; c < builder->n_columns && !rc; c++) {
         switch (cells[c].kind) {
@@ -376,9 +378,9 @@ int shmf_builder_append_row(struct shmf_builder *builder, const struct shmf_cell
                                           cells[c].value.text.size);
             break;
         default:
-            rc = shmfi_error(builder->failure.code ? NULL : &builder->failure, SHMF_E_INVAL,
-                             "cells[%lld].kind: there is no %d", (long long)c, (int)cells[c].kind);
+            rc = shmfi_error(&builder->failure, SHMF_E_INVAL, "cells[%lld].kind: there is no %d",
+                             (long long)c, (int)cells[c].kind);
         }
     }
-    return rc ? rc : builder->failure.code;
+    return rc;
 }

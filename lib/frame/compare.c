@@ -16,9 +16,10 @@ static bool same_text(struct shmf_text a, struct shmf_text b)
 
 bool shmfi_same_column(const struct shmf_frame *a, const struct shmf_frame *b, int64_t column)
 {
-    struct shmf_type s, t;
+    struct shmf_type s = {0}, t = {0};
+    shmf_frame_type(a, column, &s);
+    shmf_frame_type(b, column, &t);
     return same_text(shmf_frame_column_label(a, column), shmf_frame_column_label(b, column)) &&
-           shmf_frame_type(a, column, &s) == SHMF_OK && shmf_frame_type(b, column, &t) == SHMF_OK &&
            s.dtype == t.dtype && s.unit == t.unit && s.index_dtype == t.index_dtype &&
            s.ordered == t.ordered && s.width == t.width && s.precision == t.precision &&
            s.scale == t.scale && same_text(s.zone, t.zone);
@@ -35,11 +36,12 @@ bool shmfi_same_categories(const struct shmf_frame *a, const struct shmf_frame *
 
 static bool same_row_label(const struct shmf_frame *a, const struct shmf_frame *b, int64_t row)
 {
-    int64_t s, t;
+    int64_t s = 0, t = 0;
     if (shmf_frame_row_labels(a) == SHMF_ROWS_UTF8)
         return same_text(shmf_frame_row_text(a, row), shmf_frame_row_text(b, row));
-    return shmf_frame_row_number(a, row, &s) == SHMF_OK &&
-           shmf_frame_row_number(b, row, &t) == SHMF_OK && s == t;
+    shmf_frame_row_number(a, row, &s);
+    shmf_frame_row_number(b, row, &t);
+    return s == t;
 }
 
 static bool same_double(double a, double b)
@@ -112,8 +114,7 @@ static bool same_values(const struct shmf_frame *a, const struct shmf_frame *b, 
     const struct shmf_format_column *s = shmfi_frame_descriptor(a, column);
     const struct shmf_format_column *t = shmfi_frame_descriptor(b, column);
     if (may_compare_bytes(a, b, column))
-        return s->data_size == t->data_size &&
-               memcmp(a->base + s->data_offset, b->base + t->data_offset, s->data_size) == 0;
+        return memcmp(a->base + s->data_offset, b->base + t->data_offset, s->data_size) == 0;
     bool same = true;
     for (int64_t r = 0; r < shmf_frame_rows(a) && same; r++)
         same = same_cell(a, b, r, column);
