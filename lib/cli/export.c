@@ -15,6 +15,7 @@ struct export
     enum cli_format format;
     struct shmf_csv_write_options csv;
     const char *row_labels;
+    const char *variable;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -33,6 +34,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'n':
         export->csv.null = argument;
         return 0;
+    case 'v':
+        export->variable = argument;
+        return 0;
     case KEY_NO_HEADER:
         export->csv.no_header = 1;
         return 0;
@@ -46,14 +50,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0,
-     "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
+    {"format", 'f', "FORMAT", 0, CLI_FORMATS ", if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "Write the row labels too, as a column of this name", 0},
     {"delimiter", 'd', "CHARACTER", 0, "CSV: between fields; a comma unless told (tab for .tsv)",
      1},
     {"no-header", KEY_NO_HEADER, NULL, 0, "CSV: values only", 1},
     {"null", 'n', "TEXT", 0, "CSV: how a null is written; an empty field unless told", 1},
     {"crlf", KEY_CRLF, NULL, 0, "CSV: lines end with CR LF", 1},
+    {"variable", 'v', "NAME", 0, "netCDF, HDF5, .npz: what it is called in the file", 2},
     CLI_OPTION_JSON,
     CLI_OPTION_OTHERS,
     {0}};
@@ -130,12 +134,24 @@ static int write_object(const struct cli_object *object, const char *path, struc
 {
     struct shmf_error err = {0};
     const char *name = export->names.names[0];
-    if (!object->frame && export->format != CLI_NPY)
-        return cli_fail_text(name, "it is an array: export it as .npy");
-    if (object->frame && export->format == CLI_NPY)
+    const bool numpy = export->format == CLI_NPY || export->format == CLI_NPZ;
+    const bool science = export->format == CLI_NETCDF_FILE || export->format == CLI_HDF5_FILE;
+    if (!object->frame && !numpy && !science)
+        return cli_fail_text(name, "it is an array: export it as .npy, .npz, .nc or .h5");
+    if (object->frame && numpy)
         return cli_fail_text(name, "it is a frame, and .npy holds arrays");
-    if (object->array && strcmp(path, "-") == 0)
-        return cli_fail_text(path, ".npy is written to files only");
+    if ((numpy || science) && strcmp(path, "-") == 0)
+        return cli_fail_text(path, "files of that format are not written to standard output");
+    if (science)
+        return cli_write_science(export->format, object, path, export->variable, &err)
+                   ? cli_fail(path, &err)
+                   : CLI_OK;
+    if (export->format == CLI_NPZ)
+        return shmf_npz_save((const struct shmf_array *[]){object->array},
+                             (const char *[]){export->variable ? export->variable : "values"}, 1,
+                             path, &err)
+                   ? cli_fail(path, &err)
+                   : CLI_OK;
     if (object->array)
         return shmf_npy_save(object->array, path, &err) ? cli_fail(path, &err) : CLI_OK;
     /* Whoever reads the file follows its offsets. */
@@ -152,8 +168,10 @@ int cli_export(int argc, char **argv)
         .args_doc = "NAME FILE",
         .doc = "Writes a named frame as a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, "
                ".feather, "
-               ".ipc) or stream (.arrows), a named array as a NumPy file (.npy). - is standard "
-               "output.\vThe file appears when it is complete, in "
+               ".ipc) or stream (.arrows), a named array as a NumPy file (.npy, .npz), both as a "
+               "netCDF "
+               "(.nc) or HDF5 (.h5) file. - is standard output.\vThe file appears when it is "
+               "complete, in "
                "place of one that was there."};
     struct export export = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &export);
@@ -161,8 +179,7 @@ int cli_export(int argc, char **argv)
     if (!export.format)
         export.format = cli_format_of(path);
     if (!export.format)
-        return cli_fail_text(
-            path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
+        return cli_fail_text(path, "its name does not tell the format; say --format=" CLI_FORMATS);
     struct shmf_error err = {0};
     struct cli_object object;
     if (cli_attach(&object, export.names.names[0], export.names.other_users, &err))

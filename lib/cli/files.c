@@ -12,7 +12,12 @@ static const struct {
                {"feather", CLI_ARROW},
                {"ipc", CLI_ARROW},
                {"arrows", CLI_ARROW_STREAM},
-               {"npy", CLI_NPY}};
+               {"npy", CLI_NPY},
+               {"npz", CLI_NPZ},
+               {"nc", CLI_NETCDF_FILE},
+               {"cdf", CLI_NETCDF_FILE},
+               {"h5", CLI_HDF5_FILE},
+               {"hdf5", CLI_HDF5_FILE}};
 
 enum cli_format cli_format_of(const char *path)
 {
@@ -26,15 +31,16 @@ enum cli_format cli_format_of(const char *path)
 
 enum cli_format cli_format_called(const struct argp_state *state, const char *word)
 {
-    if (strcmp(word, "csv") == 0)
-        return CLI_CSV;
-    if (strcmp(word, "arrow") == 0)
-        return CLI_ARROW;
-    if (strcmp(word, "arrows") == 0)
-        return CLI_ARROW_STREAM;
-    if (strcmp(word, "npy") == 0)
-        return CLI_NPY;
-    argp_error(state, "there is no format \"%s\": csv, arrow, arrows, npy", word);
+    static const struct {
+        const char *word;
+        enum cli_format format;
+    } words[] = {{"csv", CLI_CSV},       {"arrow", CLI_ARROW}, {"arrows", CLI_ARROW_STREAM},
+                 {"npy", CLI_NPY},       {"npz", CLI_NPZ},     {"netcdf", CLI_NETCDF_FILE},
+                 {"hdf5", CLI_HDF5_FILE}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(word, words[i].word) == 0)
+            return words[i].format;
+    argp_error(state, "there is no format \"%s\": " CLI_FORMATS, word);
     return CLI_BY_NAME;
 }
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_WORKERS = CLI_KEY_FIRST, KEY_NO_HEADER, KEY_ARROW };
+enum { KEY_WORKERS = CLI_KEY_FIRST, KEY_NO_HEADER, KEY_ARROW, KEY_ARRAY };
 
 /* Files from this size on are parsed by a pool, and from that size on a bar tells how far it is. */
 static const int64_t LARGE = 4 << 20, LONG_WORK = 64 << 20;
@@ -20,6 +20,7 @@ struct import {
     const char **nulls;
     struct shmf_column_spec *columns;
     uint32_t mode;
+    struct cli_variables variables;
     int workers; /* -1: by the size */
     bool arrow;
 };
@@ -80,6 +81,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'm':
         import->mode = (uint32_t)number(state, argument, 8, 0, 07777);
         return 0;
+    case 'v':
+        import->variables.names = one_more(state, import->variables.names, import->variables.n,
+                                           sizeof *import->variables.names);
+        import->variables.names[import->variables.n++] = argument;
+        return 0;
+    case KEY_ARRAY:
+        import->variables.array = true;
+        return 0;
     case KEY_NO_HEADER:
         import->csv.no_header = 1;
         return 0;
@@ -100,8 +109,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0,
-     "csv, arrow, arrows (stream) or npy, if the file's name does not tell", 0},
+    {"format", 'f', "FORMAT", 0, CLI_FORMATS ", if the file's name does not tell", 0},
     {"row-labels", 'r', "COLUMN", 0, "This column's values label the rows", 0},
     {"mode", 'm', "MODE", 0, "Permissions, such as 0644; 0600 unless told", 0},
     {"arrow", KEY_ARROW, NULL, 0,
@@ -119,6 +127,9 @@ static const struct argp_option options[] = {
      "CSV: processes that parse; 0: none; unless told, one a CPU for "
      "files of 4 MiB and more",
      1},
+    {"variable", 'v', "NAME", 0,
+     "netCDF, HDF5, .npz: what of the file; repeat for more columns (netCDF)", 2},
+    {"array", KEY_ARRAY, NULL, 0, "netCDF, HDF5: an array, not a frame", 2},
     CLI_OPTION_JSON,
     {0}};
 
@@ -153,7 +164,12 @@ static int read_file(struct import *import, const char *path, struct cli_object 
                      struct shmf_error *err)
 {
     const struct shmf_arrow_import_options arrow = {.row_labels = import->row_labels};
-    if (import->format == CLI_NPY)
+    if (import->format == CLI_NETCDF_FILE || import->format == CLI_HDF5_FILE)
+        cli_read_science(import->format, path, &import->variables, object, err);
+    else if (import->format == CLI_NPZ)
+        object->array =
+            shmf_npz_load(path, import->variables.n ? import->variables.names[0] : NULL, err);
+    else if (import->format == CLI_NPY)
         object->array = shmf_npy_load(path, err);
     else if (import->format == CLI_CSV)
         object->frame = read_csv(import, path, err);
@@ -208,7 +224,8 @@ int cli_import(int argc, char **argv)
         .doc = "Makes a named frame of a CSV file (.csv, .tsv, .txt), an Arrow IPC file (.arrow, "
                ".feather, "
                ".ipc) or stream (.arrows; - is standard input), a named array of a NumPy file "
-               "(.npy).\vThe name persists until `shmframe rm NAME' "
+               "(.npy, .npz), either of a netCDF (.nc) or HDF5 (.h5) file.\vThe name persists "
+               "until `shmframe rm NAME' "
                "or a restart. A file that is wrong in any place gives an error that says where, "
                "and no name."};
     struct import import = {.workers = -1};
@@ -221,14 +238,15 @@ int cli_import(int argc, char **argv)
     struct cli_object object = {NULL, NULL};
     bool standard = strcmp(path, "-") == 0;
     if (!import.format)
-        status = cli_fail_text(
-            path, "its name does not tell the format; say --format=csv, arrow, arrows or npy");
-    else if ((import.format == CLI_CSV || import.format == CLI_NPY) && standard)
-        status = cli_fail_text(path, "CSV and .npy are read from files only");
+        status =
+            cli_fail_text(path, "its name does not tell the format; say --format=" CLI_FORMATS);
+    else if (import.format != CLI_ARROW && import.format != CLI_ARROW_STREAM && standard)
+        status = cli_fail_text(path, "standard input is read as Arrow only");
     else if (check_name(import.names.names[1]) == CLI_OK)
         status = read_file(&import, path, &object, &err) ? CLI_FAILED : publish(&import, &object);
     cli_object_free(&object);
     free(import.nulls);
     free(import.columns);
+    free(import.variables.names);
     return status;
 }

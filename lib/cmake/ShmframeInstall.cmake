@@ -12,7 +12,8 @@ endfunction()
 
 function(shmframe_install)
   set(package ${CMAKE_INSTALL_LIBDIR}/cmake/shmframe)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/shmframe TYPE INCLUDE COMPONENT dev)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/shmframe TYPE INCLUDE COMPONENT dev
+    PATTERN netcdf.h EXCLUDE PATTERN hdf5.h EXCLUDE)
   install(TARGETS shmframe_shared shmframe_static EXPORT shmframe_targets
     LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev ARCHIVE COMPONENT dev
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -29,6 +30,7 @@ function(shmframe_install)
   configure_file(${PROJECT_SOURCE_DIR}/lib/cmake/shmframe.pc.in ${PROJECT_BINARY_DIR}/shmframe.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/shmframe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
     COMPONENT dev)
+  shmframe_install_components()
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ ${PROJECT_SOURCE_DIR}/examples
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libshmframe-doc COMPONENT doc)
   include(ShmframeManual)

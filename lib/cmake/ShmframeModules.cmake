@@ -4,6 +4,7 @@
 function(shmframe_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
   shmframe_objects(${name} ${PROJECT_SOURCE_DIR}/lib USES ${arg_USES})
+  set_property(GLOBAL APPEND PROPERTY shmframe_modules ${name})
 endfunction()
 
 # shmframe_adapter(NAME USES OTHER...): lib/NAME/*.c, which sees the public headers and its own: the
@@ -11,9 +12,10 @@ endfunction()
 function(shmframe_adapter name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
   shmframe_objects(${name} ${PROJECT_SOURCE_DIR}/lib/${name} USES ${arg_USES})
+  set_property(GLOBAL APPEND PROPERTY shmframe_modules ${name})
 endfunction()
 
-# The objects of either; `include` is where its internal headers are found.
+# The objects of these, and of components (ShmframeComponents.cmake); `include` is where its internal headers are found.
 function(shmframe_objects name include)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "USES")
   set(closure ${name})
@@ -23,7 +25,6 @@ function(shmframe_objects name include)
   endforeach()
   list(REMOVE_DUPLICATES closure)
   set_property(GLOBAL PROPERTY shmframe_closure_${name} ${closure})
-  set_property(GLOBAL APPEND PROPERTY shmframe_modules ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.c)
   add_library(shmfi_${name} OBJECT ${sources})
   target_include_directories(shmfi_${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${include})

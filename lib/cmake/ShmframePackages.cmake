@@ -53,6 +53,41 @@ set(CPACK_COMPONENT_TOOLS_DESCRIPTION
   "${text}This package holds the command-line tool\n\
 shmframe, and a Python module that reads and publishes frames.")
 
+# Components: a package with the library, which depends on the package that holds the dependency's, and
+# one for building with it.
+get_property(components GLOBAL PROPERTY shmframe_components)
+foreach(name IN LISTS components)
+  string(TOUPPER ${name} NAME)
+  get_property(debian GLOBAL PROPERTY shmframe_debian_${name})
+  get_property(what GLOBAL PROPERTY shmframe_text_${name})
+  list(GET SHMFRAME_WITH_${NAME}_LINK_LIBRARIES 0 file)
+  get_filename_component(file ${file} REALPATH)
+  execute_process(COMMAND dpkg-query --search ${file} OUTPUT_VARIABLE needed ERROR_QUIET)
+  string(REGEX REPLACE ":.*" "" needed "${needed}")
+  list(APPEND CPACK_COMPONENTS_ALL ${name} ${name}_dev)
+  list(APPEND packages libshmframe-${name}${soname} libshmframe-${name}-dev)
+  set(exactly "(= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+  set(CPACK_DEBIAN_${NAME}_PACKAGE_NAME libshmframe-${name}${soname})
+  set(CPACK_DEBIAN_${NAME}_PACKAGE_SECTION libs)
+  set(CPACK_DEBIAN_${NAME}_PACKAGE_DEPENDS "libc6, libshmframe${soname} ${exactly}")
+  if(needed)
+    string(APPEND CPACK_DEBIAN_${NAME}_PACKAGE_DEPENDS ", ${needed}")
+  endif()
+  set(CPACK_COMPONENT_${NAME}_DESCRIPTION "${text}This package holds the library for ${what}.")
+  set(CPACK_DEBIAN_${NAME}_DEV_PACKAGE_NAME libshmframe-${name}-dev)
+  set(CPACK_DEBIAN_${NAME}_DEV_PACKAGE_SECTION libdevel)
+  set(CPACK_DEBIAN_${NAME}_DEV_PACKAGE_DEPENDS
+    "libshmframe-${name}${soname} ${exactly}, libshmframe-dev ${exactly}, ${debian}")
+  set(CPACK_COMPONENT_${NAME}_DEV_DESCRIPTION
+    "${text}This package holds what programs are built with\nthat use the library for ${what}.")
+  set(papers ${PROJECT_BINARY_DIR}/debian/${name})
+  file(WRITE ${papers}/shlibs
+    "libshmframe-${name} ${soname} libshmframe-${name}${soname} (>= ${PROJECT_VERSION})\n")
+  file(WRITE ${papers}/triggers "activate-noawait ldconfig\n")
+  set(CPACK_DEBIAN_${NAME}_PACKAGE_CONTROL_EXTRA ${papers}/shlibs ${papers}/triggers)
+  set(CPACK_DEBIAN_${NAME}_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+endforeach()
+
 # What programs that link the library depend on, and that the loader's cache is brought up to date.
 set(control ${PROJECT_BINARY_DIR}/debian/control)
 file(WRITE ${control}/shlibs "libshmframe ${soname} libshmframe${soname} (>= ${PROJECT_VERSION})\n")
@@ -66,6 +101,10 @@ function(shmframe_debian_papers)
   set(component_of_libshmframe-dev dev)
   set(component_of_libshmframe-doc doc)
   set(component_of_shmframe-tools tools)
+  foreach(name IN LISTS components)
+    set(component_of_libshmframe-${name}${soname} ${name})
+    set(component_of_libshmframe-${name}-dev ${name}_dev)
+  endforeach()
   foreach(package IN LISTS packages)
     set(papers ${PROJECT_BINARY_DIR}/debian/${package})
     configure_file(${PROJECT_SOURCE_DIR}/lib/cmake/debian/changelog.in ${papers}/changelog.Debian @ONLY)

@@ -31,9 +31,10 @@ static void find_month(struct shmfi_csv_month *month, unsigned year, unsigned nu
         {0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366}};
     const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     month->length = (unsigned)before[leap][number] - before[leap][number - 1];
-    month->first = (int64_t)(year * 365 + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400 +
-                             before[leap][number - 1]) -
-                   719528;
+    month->first =
+        (int64_t)year * 365 +
+        ((year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400 + before[leap][number - 1]) -
+        719528;
 }
 
 /* "YYYY-MM-DD". Dates that follow each other are of one month more often than not. */
@@ -74,7 +75,7 @@ bool shmfi_csv_seconds(const char *text, struct shmfi_csv_month *month, int64_t 
     if ((text[10] != ' ' && text[10] != 'T') || !shmfi_csv_are_digits(word) || digit(word, 2, 1) ||
         digit(word, 5, 1) || hour > 23 || minute > 59 || second > 59 || !date(text, month, &days))
         return false;
-    *seconds = days * 86400 + hour * 3600 + minute * 60 + second;
+    *seconds = days * 86400 + (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* Arrays of files. */
-#include "npy.h"
+#include "zip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +41,8 @@ struct source {
     const char *path;
     int64_t size;
     int64_t at;
+    uint32_t crc; /* of what was read, if it is `checked` */
+    bool checked;
     struct shmf_error *err;
 };
 
@@ -57,6 +59,8 @@ static int read_bytes(struct source *source, void *to, int64_t size)
             return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
                                    "%s: byte %lld: the file ends too early", source->path,
                                    (long long)source->at);
+        if (source->checked)
+            source->crc = shmfi_crc32(source->crc, (char *)to + done, (size_t)got);
         done += got;
         source->at += got;
     }
@@ -167,6 +171,26 @@ static struct shmf_array *read_array(struct source *source)
     return array;
 }
 
+struct shmf_array *shmfi_npy_read(int fd, const char *path, int64_t begin, int64_t end,
+                                  const uint32_t *crc, struct shmf_error *err)
+{
+    struct source source = {
+        .fd = fd, .path = path, .size = end, .at = begin, .checked = crc != NULL, .err = err};
+    if (lseek(fd, begin, SEEK_SET) < 0) {
+        shmfi_npy_error_sys(err, path);
+        return NULL;
+    }
+    struct shmf_array *array = read_array(&source);
+    if (array && crc && (source.at != end || source.crc != *crc)) {
+        shmfi_npy_error(err, SHMF_E_CORRUPT,
+                        "%s: byte %lld: the checksum of what is before is wrong", path,
+                        (long long)source.at);
+        shmf_array_free(array);
+        return NULL;
+    }
+    return array;
+}
+
 struct shmf_array *shmf_npy_load(const char *path, struct shmf_error *err)
 {
     struct stat status;
@@ -174,19 +198,18 @@ struct shmf_array *shmf_npy_load(const char *path, struct shmf_error *err)
         shmfi_npy_error(err, SHMF_E_INVAL, "path: NULL");
         return NULL;
     }
-    struct source source = {
-        .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .path = path, .err = err};
-    if (source.fd < 0) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
         shmfi_npy_error_sys(err, path);
         return NULL;
     }
     struct shmf_array *array = NULL;
-    if (fstat(source.fd, &status))
+    if (fstat(fd, &status))
         shmfi_npy_error_sys(err, path);
     else if (!S_ISREG(status.st_mode))
         shmfi_npy_error(err, SHMF_E_INVAL, "%s: not a regular file", path);
     else
-        source.size = status.st_size, array = read_array(&source);
-    close(source.fd);
+        array = shmfi_npy_read(fd, path, 0, status.st_size, NULL, err);
+    close(fd);
     return array;
 }

@@ -5,6 +5,7 @@
 #include <shmframe/npy.h>
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Magic, two bytes of version; then the size of the description: two bytes, four from version 2
  * on. */
@@ -27,6 +28,17 @@ int shmfi_npy_parse(const char *text, size_t size, size_t offset, struct shmfi_n
 
 /* NumPy's name of a dtype without the byte order, such as "f8"; NULL for none. */
 const char *shmfi_npy_name(enum shmf_dtype dtype);
+
+/* The array of bytes `begin` to `end` of a file; `crc`: what they must have, or NULL. */
+struct shmf_array *shmfi_npy_read(int fd, const char *path, int64_t begin, int64_t end,
+                                  const uint32_t *crc, struct shmf_error *err);
+
+/* Writes an array as an .npy file; its CRC and size, unless NULL. False: errno says why. */
+bool shmfi_npy_write(const struct shmf_array *array, FILE *out, uint32_t *crc, int64_t *size);
+
+/* Writes to a file beside the one that was asked for, which takes its place when it is complete. */
+int shmfi_npy_write_beside(const char *path, bool (*write_all)(FILE *out, const void *context),
+                           const void *context, struct shmf_error *err);
 
 int shmfi_npy_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
 

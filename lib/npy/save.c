@@ -1,5 +1,5 @@
 /* Arrays into files. */
-#include "npy.h"
+#include "zip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +7,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Bytes are counted, and summed up, on their way. */
+struct sink {
+    FILE *out;
+    uint32_t crc;
+    int64_t size;
+    bool checked;
+};
+
+static bool put(struct sink *sink, const void *bytes, size_t size)
+{
+    sink->size += (int64_t)size;
+    if (sink->checked)
+        sink->crc = shmfi_crc32(sink->crc, bytes, size);
+    return fwrite(bytes, 1, size, sink->out) == size;
+}
+
 /* A description that ends, with blanks and a line end, at a multiple of 64 bytes. */
-static bool write_header(const struct shmf_array *array, FILE *out)
+static bool write_header(const struct shmf_array *array, struct sink *sink)
 {
     char header[640] = SHMFI_NPY_MAGIC "\x01";
     const int start = SHMFI_NPY_MAGIC_SIZE + 4;
@@ -26,26 +42,38 @@ static bool write_header(const struct shmf_array *array, FILE *out)
     header[size - 1] = '\n';
     header[start - 2] = (char)((size - (size_t)start) & 0xff);
     header[start - 1] = (char)((size - (size_t)start) >> 8);
-    return fwrite(header, 1, size, out) == size;
+    return put(sink, header, size);
 }
 
 /* Dimension d and those behind it. */
-static bool write_from(const struct shmf_array *array, int d, const char *at, FILE *out)
+static bool write_from(const struct shmf_array *array, int d, const char *at, struct sink *sink)
 {
     const int64_t length = shmf_array_shape(array)[d], stride = shmf_array_strides(array)[d];
     const int64_t size = (int64_t)shmf_dtype_size(shmf_array_dtype(array));
     bool last = d + 1 == shmf_array_ndim(array), fine = true;
     if (last && stride == size)
-        return fwrite(at, (size_t)size, (size_t)length, out) == (size_t)length;
+        return put(sink, at, (size_t)(size * length));
     for (int64_t i = 0; i < length && fine; i++)
-        fine = last ? fwrite(at + i * stride, (size_t)size, 1, out) == 1
-                    : write_from(array, d + 1, at + i * stride, out);
+        fine = last ? put(sink, at + i * stride, (size_t)size)
+                    : write_from(array, d + 1, at + i * stride, sink);
     return fine;
 }
 
-/* To a file beside the one that was asked for, which takes its place when it is complete. */
-static int write_beside(const struct shmf_array *array, char *beside, const char *path,
-                        struct shmf_error *err)
+bool shmfi_npy_write(const struct shmf_array *array, FILE *out, uint32_t *crc, int64_t *size)
+{
+    struct sink sink = {.out = out, .checked = crc != NULL};
+    if (!write_header(array, &sink) || !write_from(array, 0, shmf_array_data(array), &sink))
+        return false;
+    if (crc)
+        *crc = sink.crc;
+    if (size)
+        *size = sink.size;
+    return true;
+}
+
+static int write_to(char *beside, const char *path,
+                    bool (*write_all)(FILE *out, const void *context), const void *context,
+                    struct shmf_error *err)
 {
     int fd = mkstemp(beside);
     FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -59,9 +87,9 @@ static int write_beside(const struct shmf_array *array, char *beside, const char
     }
     mode_t mask = umask(0);
     umask(mask);
-    bool fine = write_header(array, out) && write_from(array, 0, shmf_array_data(array), out) &&
-                fchmod(fd, 0666 & ~mask) == 0;
-    int rc = fine ? SHMF_OK : shmfi_npy_error_sys(err, path);
+    int rc = write_all(out, context) && fchmod(fd, 0666 & ~mask) == 0
+                 ? SHMF_OK
+                 : shmfi_npy_error_sys(err, path);
     if (fclose(out) && !rc)
         rc = shmfi_npy_error_sys(err, path);
     if (!rc && rename(beside, path))
@@ -71,14 +99,25 @@ static int write_beside(const struct shmf_array *array, char *beside, const char
     return rc;
 }
 
+int shmfi_npy_write_beside(const char *path, bool (*write_all)(FILE *out, const void *context),
+                           const void *context, struct shmf_error *err)
+{
+    char *beside = NULL;
+    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
+        return shmfi_npy_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+    int rc = write_to(beside, path, write_all, context, err);
+    free(beside);
+    return rc;
+}
+
+static bool write_one(FILE *out, const void *context)
+{
+    return shmfi_npy_write(context, out, NULL, NULL);
+}
+
 int shmf_npy_save(const struct shmf_array *array, const char *path, struct shmf_error *err)
 {
     if (!array || !path)
         return shmfi_npy_error(err, SHMF_E_INVAL, "%s: NULL", array ? "path" : "array");
-    char *beside = NULL;
-    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-        return shmfi_npy_error(err, SHMF_E_NOMEM, "private memory is exhausted");
-    int rc = write_beside(array, beside, path, err);
-    free(beside);
-    return rc;
+    return shmfi_npy_write_beside(path, write_one, array, err);
 }

@@ -101,6 +101,31 @@ class Npy(unittest.TestCase):
             self.tool('import', self.path, NAME, status=1)
         self.assertFalse(FILE.exists())
 
+    def test_arrays_of_npz_files_travel_both_ways(self):
+        arrays = {'a': np.arange(12.0).reshape(3, 4), 'b': np.arange(5, dtype='>i4'),
+                  'c': np.asfortranarray(np.ones((2, 3), 'f4')), 'empty': np.zeros((0, 2))}
+        path, out = self.path + '.npz', self.path + '.out.npz'
+        np.savez(path, **arrays)
+        for name, array in arrays.items():
+            self.tool('import', path, NAME, '-v', name)
+            self.tool('export', NAME, out, '-v', 'again')
+            with np.load(out) as back:
+                self.assertEqual(back.files, ['again'])
+                self.assertTrue(np.array_equal(back['again'], array))
+            FILE.unlink()
+        self.assertIn('say which', self.tool('import', path, NAME, status=1))
+        self.assertIn('none is called', self.tool('import', path, NAME, '-v', 'd', status=1))
+        np.savez_compressed(out, a=arrays['a'])
+        self.assertIn('compressed', self.tool('import', out, NAME, status=1))
+        whole = pathlib.Path(path).read_bytes()
+        for size in range(0, len(whole), 97):
+            pathlib.Path(out).write_bytes(whole[:size])
+            self.assertIn('byte', self.tool('import', out, NAME, '-v', 'a', status=1))
+        values = arrays['a'].tobytes()
+        pathlib.Path(out).write_bytes(whole.replace(values, values[:-1] + b'x'))
+        self.assertIn('checksum', self.tool('import', out, NAME, '-v', 'a', status=1))
+        self.assertFalse(FILE.exists())
+
     def test_frames_and_arrays_are_not_mixed_up(self):
         np.save(self.path, np.arange(5))
         self.tool('import', self.path, NAME)

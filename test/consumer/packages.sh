@@ -37,7 +37,8 @@ PKG_CONFIG_PATH=$pc "$CC" -std=c11 "$project/main.c" -o "$scratch/program" \
     $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs shmframe)
 LD_LIBRARY_PATH=$(dirname "$pc") "$scratch/program" | grep -x 'sum of squares: 285'
 
-install_tree --purge shmframe-tools libshmframe-doc libshmframe-dev libshmframe0
+# shellcheck disable=SC2046 # a list of words
+install_tree --purge $(dpkg-query --admindir="$root/var/lib/dpkg" -f '${Package}\n' -W | sort -r)
 if find "$root/usr" -mindepth 1 2>/dev/null | grep .; then
     echo 'the purge left these files'
     exit 1

@@ -29,6 +29,11 @@ with_cmake() {
     for program in c_shmframe c_static cpp_shmframe cpp_static; do
         check "$tree/$program"
     done
+    for component in netcdf hdf5; do
+        if [ -e "$tree/c_$component" ]; then
+            check "$tree/c_$component" "$scratch/squares"
+        fi
+    done
 }
 
 with_pkgconfig() {
@@ -42,6 +47,13 @@ with_pkgconfig() {
     check "$scratch/pc_c"
     check "$scratch/pc_cpp"
     check "$scratch/pc_static"
+    for component in netcdf hdf5; do
+        [ -e "$library/pkgconfig/shmframe-$component.pc" ] || continue
+        "$CC" -std=c11 $flags -DUSE_$(echo $component | tr a-z A-Z) "$project/component.c" \
+            -o "$scratch/pc_$component" \
+            $(pkg-config --cflags --libs shmframe-$component) -Wl,-rpath,"$library"
+        check "$scratch/pc_$component" "$scratch/squares"
+    done
 }
 
 rm -rf "$scratch"

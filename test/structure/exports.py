@@ -1,6 +1,7 @@
 """The libraries define what the headers declare, and let nothing else out.
 
-exports.py ROOT SHARED STATIC [NM]"""
+exports.py ROOT SHARED STATIC NM [COMPONENT=SHARED...]: the components are libraries with a header of
+their own."""
 
 import pathlib
 import re
@@ -12,10 +13,15 @@ import source
 DECLARATION = re.compile(r'\bSHMF_API\b[^;{]*?\b(shmf_\w+)\s*\(')
 
 
-def declared(root):
+COMPONENTS = {'netcdf', 'hdf5'}
+
+
+def declared(root, component=None):
+    """What the library's headers declare, or a component's."""
     names = set()
     for path in source.c_files(root / 'include'):
-        names |= set(DECLARATION.findall(source.code(path)))
+        if (path.stem == component) if component else (path.stem not in COMPONENTS):
+            names |= set(DECLARATION.findall(source.code(path)))
     return names
 
 
@@ -31,13 +37,18 @@ def defined(nm, *options):
     return names
 
 
-def check(root, shared, static, nm='nm'):
-    public = declared(root)
-    exported = defined(nm, '-D', shared)
+def compare(public, exported):
     problems = [f'{name}() is declared, but the shared library does not export it'
                 for name in sorted(public - exported)]
-    problems += [f'{name} is exported, but no header declares it'
-                 for name in sorted(exported - public)]
+    return problems + [f'{name} is exported, but no header declares it'
+                       for name in sorted(exported - public)]
+
+
+def check(root, shared, static, nm='nm', *components):
+    problems = compare(declared(root), defined(nm, '-D', shared))
+    for component in components:
+        name, path = component.split('=', 1)
+        problems += compare(declared(root, name), defined(nm, '-D', path))
     problems += [f'{name} in the static library may collide with the program\'s own names'
                  for name in sorted(defined(nm, '-g', static)) if not name.startswith('shmf')]
     return problems

@@ -23,7 +23,8 @@ ALSO = {
     'task': {'frame_map', 'result', 'task'},
 }
 
-PUBLIC_ONLY = ['lib/arrow', 'lib/csv', 'lib/npy', 'lib/io', 'lib/mpi', 'lib/cli', 'examples', 'test/consumer']
+PUBLIC_ONLY = ['lib/arrow', 'lib/csv', 'lib/npy', 'lib/netcdf', 'lib/hdf5', 'lib/io', 'lib/mpi',
+                'lib/cli', 'examples', 'test/consumer']
 
 
 def check_module(root, name, closure):

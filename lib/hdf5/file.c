@@ -1,0 +1,215 @@
+/* Files and datasets. */
+#include "file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int shmfi_h5_error(struct shmf_error *err, int code, const char *format, ...)
+{
+    va_list arguments;
+    if (!err)
+        return code;
+    err->code = code;
+    err->sys_errno = 0;
+    va_start(arguments, format);
+    vsnprintf(err->message, sizeof err->message, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+/* The first that is visited upward is the innermost. */
+static herr_t take_first(unsigned n, const H5E_error2_t *error, void *to)
+{
+    if (n == 0)
+        snprintf(to, 100, "%s", error->desc ? error->desc : "");
+    return 0;
+}
+
+int shmfi_h5_said(const struct shmfi_h5 *h5, int code, const char *what)
+{
+    char why[100] = "";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, why);
+    return shmfi_h5_error(h5->err, code, "%.100s: %.60s%s%s", h5->path, what, *what ? ": " : "",
+                          *why ? why : "libhdf5 gives no reason");
+}
+
+int shmfi_h5_core_said(const struct shmfi_h5 *h5, const char *what, const struct shmf_error *err)
+{
+    return shmfi_h5_error(h5->err, err->code ? err->code : SHMF_E_NOMEM, "%.80s: %.50s: %.110s",
+                          h5->path, what, err->code ? err->message : "private memory is exhausted");
+}
+
+static int system_error(const struct shmfi_h5 *h5)
+{
+    int why = errno;
+    int code = why == ENOENT                                   ? SHMF_E_NOTFOUND
+               : why == EACCES || why == EPERM || why == EROFS ? SHMF_E_PERM
+               : why == EMFILE || why == ENFILE                ? SHMF_E_NOFILES
+                                                               : SHMF_E_SYS;
+    shmfi_h5_error(h5->err, code, "%.150s: %s", h5->path, strerror(why));
+    if (h5->err)
+        h5->err->sys_errno = why;
+    return code;
+}
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+/* Errors are told by codes here, not on stderr. */
+static int begin(struct shmfi_h5 *h5, const char *path, struct shmf_error *err)
+{
+    *h5 = (struct shmfi_h5){.file = -1, .path = path, .err = err};
+    H5Eget_auto2(H5E_DEFAULT, &h5->printer, &h5->printer_data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    return path ? SHMF_OK : shmfi_h5_error(err, SHMF_E_INVAL, "path: NULL");
+}
+
+int shmfi_h5_open(struct shmfi_h5 *h5, const char *path, struct shmf_error *err)
+{
+    struct stat status;
+    int rc = begin(h5, path, err);
+    if (!rc && (stat(path, &status) || access(path, R_OK)))
+        rc = system_error(h5);
+    else if (!rc && !S_ISREG(status.st_mode))
+        rc = shmfi_h5_error(err, SHMF_E_INVAL, "%.200s: not a regular file", path);
+    if (!rc && (h5->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT)) < 0)
+        rc = shmfi_h5_said(h5, SHMF_E_CORRUPT, "");
+    return rc ? shmfi_h5_close(h5, rc) : SHMF_OK;
+}
+
+static int check(const struct shmf_hdf5_write_options *options, struct shmf_error *err)
+{
+    if (!options)
+        return SHMF_OK;
+    if (options->deflate > 9)
+        return shmfi_h5_error(err, SHMF_E_INVAL, "options.deflate: %u", options->deflate);
+    if (options->deflate && H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
+        return shmfi_h5_error(err, SHMF_E_UNSUPPORTED, "options.deflate: libhdf5 cannot");
+    if (options->n_attributes < 0 || (options->n_attributes > 0 && !options->attributes))
+        return shmfi_h5_error(err, SHMF_E_INVAL, "options.attributes: there are not %lld",
+                              (long long)options->n_attributes);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+        if (options->reserved[i])
+            return shmfi_h5_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+    return SHMF_OK;
+}
+
+static int create_beside(struct shmfi_h5 *h5)
+{
+    if (asprintf(&h5->beside, "%s.XXXXXX", h5->path) < 0) {
+        h5->beside = NULL;
+        return shmfi_h5_error(h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+    }
+    int fd = mkstemp(h5->beside);
+    if (fd < 0) {
+        int rc = system_error(h5);
+        free(h5->beside);
+        h5->beside = NULL;
+        return rc;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    int rc = fchmod(fd, 0666 & ~mask) ? system_error(h5) : SHMF_OK;
+    close(fd);
+    if (!rc && (h5->file = H5Fcreate(h5->beside, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)) < 0)
+        rc = shmfi_h5_said(h5, SHMF_E_SYS, "");
+    return rc;
+}
+
+int shmfi_h5_create(struct shmfi_h5 *h5, const char *path,
+                    const struct shmf_hdf5_write_options *options, struct shmf_error *err)
+{
+    int rc = begin(h5, path, err);
+    if (!rc)
+        rc = check(options, err);
+    if (!rc && options && options->append) {
+        if (access(path, R_OK | W_OK))
+            rc = system_error(h5);
+        else if ((h5->file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT)) < 0)
+            rc = shmfi_h5_said(h5, SHMF_E_CORRUPT, "");
+    } else if (!rc) {
+        rc = create_beside(h5);
+    }
+    return rc ? shmfi_h5_close(h5, rc) : SHMF_OK;
+}
+
+int shmfi_h5_close(struct shmfi_h5 *h5, int rc)
+{
+    if (h5->file >= 0 && H5Fclose(h5->file) < 0 && !rc)
+        rc = shmfi_h5_said(h5, SHMF_E_SYS, "");
+    if (h5->beside) {
+        if (!rc && rename(h5->beside, h5->path))
+            rc = system_error(h5);
+        if (rc)
+            unlink(h5->beside);
+        free(h5->beside);
+    }
+    H5Eset_auto2(H5E_DEFAULT, h5->printer, h5->printer_data);
+    h5->file = -1;
+    h5->beside = NULL;
+    return rc;
+}
+
+/* Each part of the path is asked for: asking for what is in nothing is an error of libhdf5. */
+bool shmfi_h5_has(hid_t place, const char *name)
+{
+    char *path = strdup(name);
+    bool there = path != NULL;
+    for (char *at = path; there && *at;) {
+        at += strspn(at, "/");
+        at += strcspn(at, "/");
+        const char keep = *at;
+        *at = 0;
+        there = strspn(path, "/") == strlen(path) || H5Lexists(place, path, H5P_DEFAULT) > 0;
+        *at = keep;
+    }
+    free(path);
+    return there;
+}
+
+/* ---- datasets ----------------------------------------------------------------------------- */
+
+int shmfi_h5_set_open(const struct shmfi_h5 *h5, hid_t place, const char *name,
+                      struct shmfi_h5_set *set)
+{
+    *set = (struct shmfi_h5_set){.id = -1, .memory = -1};
+    if (!name)
+        return shmfi_h5_error(h5->err, SHMF_E_INVAL, "%.150s: dataset: NULL", h5->path);
+    if (!shmfi_h5_has(place, name))
+        return shmfi_h5_error(h5->err, SHMF_E_NOTFOUND, "%.120s: %.80s: there is none", h5->path,
+                              name);
+    set->id = H5Dopen2(place, name, H5P_DEFAULT);
+    if (set->id < 0)
+        return shmfi_h5_said(h5, SHMF_E_CORRUPT, name);
+    hid_t space = H5Dget_space(set->id), type = H5Dget_type(set->id);
+    set->n_dims = H5Sget_simple_extent_ndims(space);
+    int rc = SHMF_OK;
+    if (set->n_dims > SHMF_MAX_DIMS)
+        rc = shmfi_h5_error(h5->err, SHMF_E_UNSUPPORTED,
+                            "%.120s: %.60s: %d dimensions, more than %d", h5->path, name,
+                            set->n_dims, SHMF_MAX_DIMS);
+    else if (type < 0 || set->n_dims < 0 || H5Sget_simple_extent_dims(space, set->shape, NULL) < 0)
+        rc = shmfi_h5_said(h5, SHMF_E_CORRUPT, name);
+    if (!rc) {
+        set->dtype = shmfi_h5_dtype(type, &set->memory);
+        set->records = !set->dtype && H5Tget_class(type) == H5T_COMPOUND;
+    }
+    H5Tclose(type);
+    H5Sclose(space);
+    if (rc)
+        shmfi_h5_set_close(set);
+    return rc;
+}
+
+void shmfi_h5_set_close(struct shmfi_h5_set *set)
+{
+    if (set->memory >= 0)
+        H5Tclose(set->memory);
+    if (set->id >= 0)
+        H5Dclose(set->id);
+    set->memory = set->id = -1;
+}
