@@ -102,6 +102,9 @@ void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me
 /* Could there be something to claim? For use while waiting: one load. */
 bool shmfi_board_has_news(const struct shmfi_board *board, const struct shmfi_claimer *me);
 
+/* While there is nothing to do: has what the next task's record needs fetched. */
+void shmfi_board_expect(struct shmfi_board *board, const struct shmfi_claimer *me);
+
 /* The record to fill next, and its publication. */
 struct shmfi_record *shmfi_board_record(struct shmfi_board *board, const struct shmfi_claimer *me);
 void shmfi_board_publish(struct shmfi_board *board, struct shmfi_claimer *me);

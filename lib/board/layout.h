@@ -21,6 +21,7 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Two cache lines: x86 prefetches pairs, some ARM64 have 128-byte lines. */
@@ -71,15 +72,19 @@ struct shmfi_board_header {
     struct shmfi_geometry geometry; /* constant */
     uint64_t budget;                /* constant: bytes that workers may hold */
 
-    /* application */
+    /* application: what idle workers look at again and again, so nothing that changes more often
+     * than tasks come lies in this line */
     alignas(SHMFI_LINE) _Atomic uint64_t tail; /* entries appended to order[]; release */
-    _Atomic uint64_t oldest;    /* ticket of the task that the consumer waits for, ~0: none */
-    _Atomic uint64_t caller;    /* bytes of results in the caller's hands */
+    _Atomic uint32_t stopping;                 /* nonzero: workers that find nothing to do exit */
+    _Atomic uint32_t places; /* workers wanted now: those with this number and above end */
+    _Atomic uint32_t trims;  /* requests to give up what is cached; workers look for changes */
+
+    /* application: what is looked at when memory or time is short */
+    alignas(SHMFI_LINE) _Atomic uint64_t oldest; /* ticket of the task that the consumer waits for,
+                                                    ~0: none */
+    _Atomic uint64_t caller;                     /* bytes of results in the caller's hands */
     _Atomic uint64_t orphaned;  /* bytes of dead workers' regions that results keep alive */
-    _Atomic uint32_t stopping;  /* nonzero: workers that find nothing to do exit */
     _Atomic uint32_t deadlines; /* tasks on the board that have one; the supervisor watches then */
-    _Atomic uint32_t places;    /* workers wanted now: those with this number and above end */
-    _Atomic uint32_t trims;     /* requests to give up what is cached; workers look for changes */
 
     /* Application 0 -> 1 before it parks; 1 -> 0 by CAS by whoever will write the eventfd, or by
      * the application when it wakes. A worker that dies between CAS and write loses the wake-up:
@@ -106,19 +111,34 @@ struct shmfi_crash {
     uint64_t frames[SHMFI_CRASH_FRAMES];
 };
 
+/* Words of a record in brief. */
+#define SHMFI_BRIEF 4
+
 struct shmfi_line {
-    /* the worker */
+    /* The worker. The application looks at `done` again and again while it waits: what changes at
+     * the beginning of a task lies elsewhere, or each look would take the line away from the worker
+     * that is about to write it. And what a short record says lies here once more, so that the
+     * application, which waits for `done`, need not wait for the record as well. `begun` is the
+     * number of the record that is in `brief`, or on its way there: stored before `brief` changes,
+     * as `done` is after it. Equal before and after a look at `brief`, they vouch for it. */
     alignas(SHMFI_LINE) _Atomic uint64_t done; /* records published since the pool began; release:
                                                   this store is the publication */
-    _Atomic uint64_t taken;                    /* return entries consumed */
     _Atomic uint64_t mail;                     /* messages that it sent over its socket */
-    /* These three the supervisor clears when it has reaped the worker: */
-    _Atomic uint64_t held;    /* bytes of its regions, those it is about to obtain included */
-    _Atomic uint64_t wanted;  /* bytes that it waits for; 0: it does not */
-    _Atomic uint64_t current; /* ticket that it runs, ~0: none; cleared before `done` grows, so
-                                 that whoever sees it in a stopped worker may end that task */
+    _Atomic uint64_t begun;
+    _Atomic uint64_t brief[SHMFI_BRIEF]; /* see shmfi_board_publish */
+
+    /* The worker; cleared by the supervisor when it has reaped it. */
+    alignas(SHMFI_LINE) _Atomic uint64_t held; /* bytes of its regions, those it is about to obtain
+                                                  included */
+    _Atomic uint64_t wanted;                   /* bytes that it waits for; 0: it does not */
+
+    /* The worker: what it runs. `current` is cleared by the supervisor, too. */
+    alignas(SHMFI_LINE) _Atomic uint64_t current; /* ticket, ~0: none; cleared before `done` grows,
+                                                     so that whoever sees it in a stopped worker may
+                                                     end that task */
     _Atomic uint64_t started; /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
                                  that has a deadline; stored before `current` */
+    _Atomic uint64_t taken;   /* return entries consumed */
 
     /* The worker: what it counted. A successor goes on from there; the supervisor
      * clears `cached` and `huge` when it has reaped the worker. For people: nothing depends on
@@ -148,7 +168,8 @@ struct shmfi_line {
 #define SHMFI_INLINE_PAYLOAD 880
 
 /* The task in a slot: written by the application before it queues the slot, read by the claimant.
- * Arguments first (16-byte aligned), then handles. What does not fit lies in a segment. */
+ * Arguments first (16-byte aligned), then handles. What does not fit lies in a segment. A task
+ * without either is one cache line. */
 struct shmfi_slot {
     alignas(SHMFI_LINE) _Atomic uint64_t state;
     uint64_t function; /* addresses in the application, the same in workers */
@@ -158,10 +179,16 @@ struct shmfi_slot {
     uint32_t attempt;
     uint32_t n_handles;
     uint64_t arg_size;
-    struct shmf_handle spill; /* region 0: the payload is inline */
     uint64_t deadline;        /* ns that the task may run; 0: no limit */
+    struct shmf_handle spill; /* of the payload, where it does not fit; else not written */
     alignas(16) uint8_t payload[SHMFI_INLINE_PAYLOAD];
 };
+
+/* Bytes of a payload: the arguments, padded, and the handles. */
+static inline uint64_t shmfi_payload_size(uint64_t arg_size, uint64_t n_handles)
+{
+    return ((arg_size + 15) & ~(uint64_t)15) + n_handles * sizeof(struct shmf_handle);
+}
 
 enum shmfi_result_kind {
     SHMFI_RESULT_NONE = 0,
@@ -192,6 +219,7 @@ struct shmfi_return {
 };
 
 static_assert(sizeof(struct shmfi_slot) == 1024, "a slot is 1 KiB");
+static_assert(offsetof(struct shmfi_slot, spill) == 64, "all that every task has is one line");
 static_assert(sizeof(struct shmfi_record) == 384, "a record is three pairs of lines");
 static_assert(sizeof(struct shmfi_return) == 32, "two returns a line");
 

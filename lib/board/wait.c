@@ -12,6 +12,7 @@
 #include <linux/futex.h>
 #include <time.h>
 
+#define LOOKS       16 /* between two looks at the clock, which costs as much as a pause */
 #define SPIN_NS     20000u
 #define PAUSE_NS    2000u
 #define SLOW_YIELD  500000u /* a yield that took longer gave a stranger a time slice */
@@ -34,15 +35,22 @@ static inline void pause_cpu(void)
 #endif
 }
 
+static bool look_pausing(shmfi_ready_fn ready, void *context)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (ready(context))
+            return true;
+        pause_cpu();
+    }
+    return false;
+}
+
 static bool spin_pausing(shmfi_ready_fn ready, void *context, uint64_t start)
 {
-    do {
-        for (int i = 0; i < 16; i++) {
-            if (ready(context))
-                return true;
-            pause_cpu();
-        }
-    } while (shmfi_now() - start < PAUSE_NS);
+    do
+        if (look_pausing(ready, context))
+            return true;
+    while (shmfi_now() - start < PAUSE_NS);
     return false;
 }
 
@@ -57,7 +65,7 @@ static void punish(struct shmfi_spinner *spinner, uint64_t now)
 
 bool shmfi_spin(struct shmfi_spinner *spinner, shmfi_ready_fn ready, void *context)
 {
-    if (ready(context))
+    if (spinner->pause_first ? look_pausing(ready, context) : ready(context))
         return true;
     uint64_t start = shmfi_now();
     if (spinner->pause_first && spin_pausing(ready, context, start))

@@ -65,7 +65,9 @@ function(shmframe_library)
     target_link_libraries(shmframe_${kind} PRIVATE Threads::Threads m)
   endforeach()
   set(map ${PROJECT_SOURCE_DIR}/lib/shmframe.map)
-  target_link_options(shmframe_shared PRIVATE -Wl,--version-script=${map})
+  # Symbols are bound when the library is loaded: supervisor and workers would each look them up
+  # anew, in pages that they would have to fetch, and a crash handler must not look anything up.
+  target_link_options(shmframe_shared PRIVATE -Wl,--version-script=${map} -Wl,-z,relro -Wl,-z,now)
   set_target_properties(shmframe_shared PROPERTIES LINK_DEPENDS ${map} EXPORT_NAME shmframe
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
   set_target_properties(shmframe_static PROPERTIES EXPORT_NAME static)

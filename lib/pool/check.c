@@ -75,7 +75,7 @@ int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err)
     return rc;
 }
 
-int shmfi_pool_check_code(const struct shmf_pool *pool, const char *what, uintptr_t function,
+int shmfi_pool_check_code(struct shmf_pool *pool, const char *what, uintptr_t function,
                           struct shmf_error *err)
 {
     if (!function || shmfi_code_has(&pool->code, function))
@@ -87,7 +87,7 @@ int shmfi_pool_check_code(const struct shmf_pool *pool, const char *what, uintpt
                        pool->is_early ? "the early start" : "the pool was made");
 }
 
-int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err)
+int shmfi_pool_check_function(struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err)
 {
     if (!fn)
         return shmfi_error(err, SHMF_E_INVAL, "fn: NULL");

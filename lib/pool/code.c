@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* The part of a line of /proc/self/maps that matters: "START-END rwxp ...". */
@@ -83,8 +84,16 @@ int shmfi_code_take(struct shmfi_code *code, struct shmf_error *err)
     return SHMF_OK;
 }
 
-bool shmfi_code_has(const struct shmfi_code *code, uint64_t address)
+static bool is_in(const struct shmfi_span *span, uint64_t address)
 {
+    return span->start <= address && address < span->end;
+}
+
+bool shmfi_code_has(struct shmfi_code *code, uint64_t address)
+{
+    size_t last = atomic_load_explicit(&code->last, memory_order_relaxed);
+    if (last < code->count && is_in(&code->spans[last], address))
+        return true;
     size_t low = 0, high = code->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -93,7 +102,8 @@ bool shmfi_code_has(const struct shmfi_code *code, uint64_t address)
         else
             high = middle;
     }
-    return !code->count || (low < code->count && code->spans[low].start <= address);
+    atomic_store_explicit(&code->last, low, memory_order_relaxed);
+    return !code->count || (low < code->count && is_in(&code->spans[low], address));
 }
 
 int shmfi_code_copy(struct shmfi_code *code, const struct shmfi_code *from, struct shmf_error *err)

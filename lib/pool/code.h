@@ -16,11 +16,12 @@ struct shmfi_span {
 struct shmfi_code {
     struct shmfi_span *spans; /* ascending; none: unknown, everything is believed */
     size_t count, capacity;
+    _Atomic size_t last; /* where the last address was found, by any thread */
 };
 
 /* Of this process, now. SHMF_E_NOMEM. */
 int shmfi_code_take(struct shmfi_code *code, struct shmf_error *err);
-bool shmfi_code_has(const struct shmfi_code *code, uint64_t address);
+bool shmfi_code_has(struct shmfi_code *code, uint64_t address);
 int shmfi_code_copy(struct shmfi_code *code, const struct shmfi_code *from, struct shmf_error *err);
 void shmfi_code_clear(struct shmfi_code *code);
 

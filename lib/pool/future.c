@@ -137,8 +137,8 @@ int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
 
 /* ---- submitting --------------------------------------------------------------------------- */
 
-static int check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task_input *input,
-                 const struct shmf_submit_options *options, struct shmf_error *err)
+int shmfi_future_check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task_input *input,
+                       const struct shmf_submit_options *options, struct shmf_error *err)
 {
     int rc = shmfi_pool_check(pool, err);
     if (rc)
@@ -160,30 +160,25 @@ static int check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task
     return shmfi_check_reserved(options->reserved, 7, "options", err);
 }
 
-static struct shmf_future *make(struct shmf_pool *pool, shmf_task_fn fn,
-                                const struct shmf_task_input *input,
-                                const struct shmf_submit_options *options)
+void shmfi_future_init(struct shmf_future *future, struct shmf_pool *pool, shmf_task_fn fn,
+                       const struct shmf_task_input *input,
+                       const struct shmf_submit_options *options)
 {
-    struct shmf_future *future = shmfi_sys.calloc(1, sizeof *future);
-    if (!future)
-        return NULL;
-    future->sink.deliver = deliver;
-    future->sink.attempts = options->attempts ? options->attempts : 1;
-    future->pool = pool;
-    future->epoch = pool->epoch;
-    future->done_fn = options->done_fn;
-    future->user = options->user;
-    future->order = (struct shmfi_order){
-        .sink = &future->sink,
-        .function = fn,
-        .context = options->context,
-        .index = options->index,
-        .seed = options->seed,
-        .deadline = (uint64_t)(options->deadline_seconds * 1e9),
+    *future = (struct shmf_future){
+        .sink = {.deliver = deliver, .attempts = options->attempts ? options->attempts : 1},
+        .pool = pool,
+        .epoch = pool->epoch,
+        .done_fn = options->done_fn,
+        .user = options->user,
+        .order = {.sink = &future->sink,
+                  .function = fn,
+                  .context = options->context,
+                  .index = options->index,
+                  .seed = options->seed,
+                  .deadline = (uint64_t)(options->deadline_seconds * 1e9)},
     };
     if (input)
         future->order.input = *input;
-    return future;
 }
 
 static int start(struct shmf_future *future, struct shmf_error *err)
@@ -201,6 +196,23 @@ static int start(struct shmf_future *future, struct shmf_error *err)
     return rc ? rc : enter_backlog(future, err);
 }
 
+int shmfi_future_start(struct shmf_future *future, struct shmf_error *err)
+{
+    struct shmf_pool *pool = future->pool;
+    int rc = start(future, err);
+    if (rc == 1)
+        future->order.input = (struct shmf_task_input){0}; /* the caller's again */
+    if (pool->freeing) {
+        future->pool = NULL; /* it went while the task ran inline */
+    } else if (rc >= 0) {
+        future->next = pool->futures;
+        if (pool->futures)
+            pool->futures->previous = future;
+        pool->futures = future;
+    }
+    return rc < 0 ? rc : SHMF_OK;
+}
+
 struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
                                      const struct shmf_task_input *input,
                                      const struct shmf_submit_options *options,
@@ -209,31 +221,20 @@ struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
     static const struct shmf_submit_options defaults;
     if (!options)
         options = &defaults;
-    if (check(pool, fn, input, options, err))
+    if (shmfi_future_check(pool, fn, input, options, err))
         return NULL;
-    struct shmf_future *future = make(pool, fn, input, options);
+    struct shmf_future *future = shmfi_sys.malloc(sizeof *future);
     if (!future) {
         shmfi_error(err, SHMF_E_NOMEM, "no memory for a future");
         return NULL;
     }
+    shmfi_future_init(future, pool, fn, input, options);
     int rc = shmfi_pool_lock(pool, err);
+    if (!rc) {
+        rc = shmfi_future_start(future, err);
+        shmfi_pool_unlock(pool);
+    }
     if (rc) {
-        shmfi_sys.free(future);
-        return NULL;
-    }
-    rc = start(future, err);
-    if (rc == 1)
-        future->order.input = (struct shmf_task_input){0}; /* the caller's again */
-    if (pool->freeing)
-        future->pool = NULL; /* it went while the task ran inline */
-    else if (rc >= 0) {
-        future->next = pool->futures;
-        if (pool->futures)
-            pool->futures->previous = future;
-        pool->futures = future;
-    }
-    shmfi_pool_unlock(pool);
-    if (rc < 0) {
         shmfi_sys.free(future);
         return NULL;
     }
@@ -252,13 +253,18 @@ static void unlink_future(struct shmf_future *future)
         future->next->previous = future->previous;
 }
 
-static void detach(struct shmf_future *future)
+void shmfi_future_leave(struct shmf_future *future)
 {
     if (future->in_backlog)
         shmfi_future_leave_backlog(future);
     else if (!future->done)
         shmfi_pool_abandon(future->pool, &future->sink);
     unlink_future(future);
+}
+
+static void detach(struct shmf_future *future)
+{
+    shmfi_future_leave(future);
     shmfi_desk_detach(&future->pool);
 }
 

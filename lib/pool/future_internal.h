@@ -22,6 +22,20 @@ struct shmf_future {
     struct shmf_result *result;
 };
 
+/* SHMF_E_INVAL and others: the arguments of a submission make no sense. */
+int shmfi_future_check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task_input *input,
+                       const struct shmf_submit_options *options, struct shmf_error *err);
+
+void shmfi_future_init(struct shmf_future *future, struct shmf_pool *pool, shmf_task_fn fn,
+                       const struct shmf_task_input *input,
+                       const struct shmf_submit_options *options);
+
+/* Queues its task, or has it wait in the backlog. SHMF_OK: it is one of the pool's futures. */
+int shmfi_future_start(struct shmf_future *future, struct shmf_error *err);
+
+/* It is none of its pool's futures any more, and its task, if it is not done, nobody's. */
+void shmfi_future_leave(struct shmf_future *future);
+
 /* Removes it from the backlog and frees what it kept for the submission. */
 void shmfi_future_leave_backlog(struct shmf_future *future);
 

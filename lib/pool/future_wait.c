@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define LONGEST_SLEEP_MS 1000
+
 static int check(const struct shmf_future *future, struct shmf_error *err)
 {
     if (!future)
@@ -55,29 +57,43 @@ static uint64_t deadline_in(double seconds)
     return UINT64_MAX;
 }
 
-static int wait_locked(struct shmf_future *future, uint64_t deadline, struct shmf_error *err)
+/* At most so long, in ms, may one sleep last; 0: the deadline has passed. */
+static int ms_until(uint64_t deadline)
+{
+    if (deadline == UINT64_MAX)
+        return LONGEST_SLEEP_MS;
+    uint64_t now = shmfi_now();
+    if (now >= deadline)
+        return 0;
+    uint64_t left = (deadline - now) / 1000000 + 1;
+    return left < LONGEST_SLEEP_MS ? (int)left : LONGEST_SLEEP_MS;
+}
+
+/* `harvested` results, or a negative status, came of the last look. */
+static int wait_locked(struct shmf_future *future, int harvested, uint64_t deadline,
+                       struct shmf_error *err)
 {
     struct shmf_pool *pool = future->pool;
     int wait_ms = SHMFI_FIRST_WAIT_MS;
-    for (;;) {
-        int harvested = shmfi_pool_advance(pool, err);
-        if (future->done)
-            return SHMF_OK;
+    while (!future->done) {
         if (pool->broken)
             return shmfi_error(err, pool->broken, "%s", pool->broken_why);
         if (harvested < 0)
             return harvested;
-        uint64_t now = shmfi_now();
-        if (now >= deadline)
+        int left = ms_until(deadline);
+        if (!left)
             return shmfi_error(err, SHMF_E_TIMEOUT, "the task is not done yet");
-        int left = deadline - now > 1000000000u ? 1000 : (int)((deadline - now) / 1000000) + 1;
         int this_time = wait_ms < left ? wait_ms : left;
         int rc = harvested ? SHMF_OK : shmfi_pool_await(pool, &future->sink, &this_time, err);
         if (rc)
             return rc;
         if (this_time > wait_ms)
             wait_ms = this_time;
+        /* Its slot was the worker's; harvesting will look at it, and the next task lie there. */
+        __builtin_prefetch(&pool->board.slots[future->sink.slot], 1);
+        harvested = shmfi_pool_advance(pool, err);
     }
+    return SHMF_OK;
 }
 
 int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_error *err)
@@ -90,27 +106,51 @@ int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_err
     if (!pool)
         return future->done ? SHMF_OK
                             : shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
-    rc = future->done ? SHMF_OK : wait_locked(future, deadline_in(seconds), err);
+    if (!future->done)
+        rc = wait_locked(future, shmfi_pool_advance(pool, err), deadline_in(seconds), err);
     shmfi_pool_unlock(pool);
     return rc;
 }
 
+/* The pool may come to its end meanwhile; then the future is none of its any more. */
+static int apply_locked(struct shmf_future *future, struct shmf_error *err)
+{
+    int rc = shmfi_future_start(future, err);
+    if (rc)
+        return rc;
+    if (future->pool)
+        rc = wait_locked(future, 0, UINT64_MAX, err);
+    else if (!future->done)
+        rc = shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
+    if (future->pool)
+        shmfi_future_leave(future);
+    if (!rc && !future->result)
+        rc = shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
+    return rc;
+}
+
+/* Submits and waits in one go: its future is nobody else's, so it lies on the stack and costs no
+ * more than one lock. */
 struct shmf_result *shmf_pool_apply(struct shmf_pool *pool, shmf_task_fn fn,
                                     const struct shmf_task_input *input,
                                     const struct shmf_submit_options *options,
                                     struct shmf_error *err)
 {
-    struct shmf_future *future = shmf_pool_submit(pool, fn, input, options, err);
-    if (!future)
+    static const struct shmf_submit_options defaults;
+    struct shmf_future future;
+    if (!options)
+        options = &defaults;
+    if (shmfi_future_check(pool, fn, input, options, err))
         return NULL;
-    struct shmf_result *result = NULL;
-    if (!shmf_future_wait(future, -1, err)) {
-        result = shmf_future_take(future);
-        if (!result)
-            shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
-    }
-    shmf_future_free(future);
-    return result;
+    shmfi_future_init(&future, pool, fn, input, options);
+    if (shmfi_pool_lock(pool, err))
+        return NULL;
+    int rc = apply_locked(&future, err);
+    shmfi_pool_unlock(pool);
+    if (!rc)
+        return future.result;
+    shmf_result_free(future.result);
+    return NULL;
 }
 
 /* ---- all tasks ---------------------------------------------------------------------------- */

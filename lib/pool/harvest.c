@@ -58,6 +58,7 @@ static struct shmfi_job *job_of(struct shmf_pool *pool, const struct shmfi_membe
     if (slot >= pool->board.geometry.slots)
         return NULL;
     struct shmfi_job *job = &pool->jobs[slot];
+    __builtin_prefetch(&pool->board.slots[slot], 1); /* ours next: the next task's, most likely */
     if (!job->busy || job->generation != generation ||
         shmfi_board_claimant(&pool->board, slot, generation) != member->incarnation)
         return NULL;

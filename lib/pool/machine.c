@@ -59,8 +59,14 @@ static void each_cgroup(void (*visit)(const char *directory, void *context), voi
     }
 }
 
+/* What is cut down on the way from our cgroup to the root. */
+struct limits {
+    int cpus;
+    uint64_t memory;
+};
+
 /* cpu.max is "QUOTA PERIOD" in microseconds, or "max PERIOD". */
-static void cut_cpus(const char *directory, void *cpus)
+static void cut_cpus(const char *directory, struct limits *limits)
 {
     char name[4200], text[128];
     snprintf(name, sizeof name, "%s/cpu.max", directory);
@@ -71,18 +77,60 @@ static void cut_cpus(const char *directory, void *cpus)
     if (end == text || quota <= 0 || period <= 0)
         return;
     int allowed = (int)((quota + period - 1) / period);
-    if (allowed < *(int *)cpus)
-        *(int *)cpus = allowed;
+    if (allowed < limits->cpus)
+        limits->cpus = allowed;
 }
 
-int shmfi_machine_cpus(void)
+static bool read_number(const char *directory, const char *file, uint64_t *number)
+{
+    char name[4200], text[64], *end;
+    snprintf(name, sizeof name, "%s/%s", directory, file);
+    if (!read_file(name, text, sizeof text))
+        return false;
+    *number = strtoull(text, &end, 10);
+    return end != text; /* "max" is no number */
+}
+
+static void cut_memory(const char *directory, struct limits *limits)
+{
+    uint64_t most, now;
+    if (!read_number(directory, "memory.max", &most) ||
+        !read_number(directory, "memory.current", &now))
+        return;
+    uint64_t left = most > now ? most - now : 0;
+    if (left < limits->memory)
+        limits->memory = left;
+}
+
+static void cut(const char *directory, void *limits)
+{
+    cut_cpus(directory, limits);
+    cut_memory(directory, limits);
+}
+
+static int allowed_cpus(void)
 {
     cpu_set_t set;
-    int cpus = 1;
-    if (!shmfi_sys.sched_getaffinity(sizeof set, &set))
-        cpus = CPU_COUNT(&set);
-    each_cgroup(cut_cpus, &cpus);
-    return cpus < 1 ? 1 : cpus;
+    return shmfi_sys.sched_getaffinity(sizeof set, &set) ? 1 : CPU_COUNT(&set);
+}
+
+static uint64_t available_memory(void)
+{
+    char text[4096];
+    const char *line = NULL;
+    if (read_file("/proc/meminfo", text, sizeof text))
+        line = strstr(text, "MemAvailable:");
+    if (!line)
+        return UINT64_C(1) << 30;
+    return strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024;
+}
+
+void shmfi_machine_limits(int *cpus, uint64_t *memory)
+{
+    struct limits limits = {allowed_cpus(), available_memory()};
+    each_cgroup(cut, &limits);
+    *cpus = limits.cpus < 1 ? 1 : limits.cpus;
+    *memory = limits.memory;
 }
 
 int shmfi_machine_threads(void)
@@ -107,38 +155,4 @@ int shmfi_machine_bind(uint32_t number)
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     return shmfi_sys.sched_setaffinity(sizeof one, &one) ? -1 : (int)cpu;
-}
-
-static bool read_number(const char *directory, const char *file, uint64_t *number)
-{
-    char name[4200], text[64], *end;
-    snprintf(name, sizeof name, "%s/%s", directory, file);
-    if (!read_file(name, text, sizeof text))
-        return false;
-    *number = strtoull(text, &end, 10);
-    return end != text; /* "max" is no number */
-}
-
-static void cut_memory(const char *directory, void *memory)
-{
-    uint64_t most, now;
-    if (!read_number(directory, "memory.max", &most) ||
-        !read_number(directory, "memory.current", &now))
-        return;
-    uint64_t left = most > now ? most - now : 0;
-    if (left < *(uint64_t *)memory)
-        *(uint64_t *)memory = left;
-}
-
-uint64_t shmfi_machine_memory(void)
-{
-    char text[4096];
-    uint64_t memory = UINT64_C(1) << 30; /* where even /proc is missing */
-    if (read_file("/proc/meminfo", text, sizeof text)) {
-        const char *line = strstr(text, "MemAvailable:");
-        if (line)
-            memory = strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024;
-    }
-    each_cgroup(cut_memory, &memory);
-    return memory;
 }

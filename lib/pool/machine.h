@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* CPUs that this process may run on, cut down to the cgroup's quota; at least 1. */
-int shmfi_machine_cpus(void);
+/* CPUs that this process may run on, cut down to the cgroup's quota, at least 1; bytes that could
+ * be had now: the smaller of MemAvailable and the cgroup's headroom. */
+void shmfi_machine_limits(int *cpus, uint64_t *memory);
 
 /* Threads of this process, at least 1 (as many as are known where /proc is missing). */
 int shmfi_machine_threads(void);
@@ -13,8 +14,5 @@ int shmfi_machine_threads(void);
 /* Binds this thread to one of the CPUs that it may run on, the one with this number modulo their
  * count; that CPU, or -1: the system does not want to. */
 int shmfi_machine_bind(uint32_t number);
-
-/* Bytes that could be had now: the smaller of MemAvailable and the cgroup's headroom. */
-uint64_t shmfi_machine_memory(void);
 
 #endif

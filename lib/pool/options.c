@@ -58,7 +58,9 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
 
 void shmfi_options_apply(struct shmf_pool *pool, const struct shmf_pool_options *options)
 {
-    int cpus = shmfi_machine_cpus();
+    int cpus;
+    uint64_t memory;
+    shmfi_machine_limits(&cpus, &memory);
     pool->is_inline = options->workers == SHMF_INLINE;
     if (!pool->is_inline)
         pool->places = (uint32_t)(options->workers ? options->workers : cpus);
@@ -73,7 +75,7 @@ void shmfi_options_apply(struct shmf_pool *pool, const struct shmf_pool_options 
         pool->window = 64;
     if (options->window)
         pool->window = (uint32_t)options->window;
-    pool->budget = options->budget_bytes ? options->budget_bytes : shmfi_machine_memory() / 2;
+    pool->budget = options->budget_bytes ? options->budget_bytes : memory / 2;
     pool->stats.threads_at_creation = (uint64_t)shmfi_machine_threads() - 1;
     pool->spinner.pause_first = pool->places + 1 <= pool->cpus;
 }

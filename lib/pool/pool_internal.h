@@ -44,7 +44,8 @@ struct shmfi_member {
 struct shmfi_sink {
     /* Takes the result over; called once per task, with pool.lock held. */
     void (*deliver)(struct shmfi_sink *sink, struct shmf_result *result);
-    int attempts; /* how often a task may be started */
+    int attempts;  /* how often a task may be started */
+    uint32_t slot; /* in which the last of its tasks was queued */
 };
 
 /* A task in a slot. `sink` is NULL when nobody waits for the result any more. */
@@ -134,10 +135,10 @@ int shmfi_pool_check(const struct shmf_pool *pool, struct shmf_error *err);
 int shmfi_pool_check_usable(const struct shmf_pool *pool, struct shmf_error *err); /* or closed */
 
 /* Can workers call the function, the caller's argument `fn`? SHMF_E_INVAL. */
-int shmfi_pool_check_function(const struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err);
+int shmfi_pool_check_function(struct shmf_pool *pool, uintptr_t fn, struct shmf_error *err);
 
 /* The same of an argument of that name, which may be NULL. */
-int shmfi_pool_check_code(const struct shmf_pool *pool, const char *what, uintptr_t function,
+int shmfi_pool_check_code(struct shmf_pool *pool, const char *what, uintptr_t function,
                           struct shmf_error *err);
 
 /* Every call on a pool holds its lock between these two, and is counted from before it waits for

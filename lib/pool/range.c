@@ -207,7 +207,7 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
     if (rc || begin == end)
         return rc;
     struct for_call call = {
-        .sink = {deliver, options->attempts ? options->attempts : 1},
+        .sink = {.deliver = deliver, .attempts = options->attempts ? options->attempts : 1},
         .pool = pool,
         .part = {(uint64_t)(uintptr_t)fn, (uint64_t)(uintptr_t)context, begin, end},
         .end = end,

@@ -9,8 +9,14 @@
 struct shmf_result *shmfi_result_new(void)
 {
     struct shmf_result *result = shmfi_sys.malloc(sizeof *result);
-    if (result)
-        memset(result, 0, offsetof(struct shmf_result, bytes));
+    if (!result)
+        return NULL;
+    /* All but the texts, of which there are none yet: they are most of it. */
+    const size_t message = offsetof(struct shmf_result, failure.message);
+    const size_t behind = message + sizeof result->failure.message;
+    memset(result, 0, message);
+    result->failure.message[0] = '\0';
+    memset((char *)result + behind, 0, offsetof(struct shmf_result, bytes) - behind);
     return result;
 }
 

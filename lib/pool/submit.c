@@ -18,7 +18,7 @@ struct parcel {
 
 static size_t handles_offset(size_t arg_size)
 {
-    return (arg_size + 15) & ~(size_t)15;
+    return (size_t)shmfi_payload_size(arg_size, 0);
 }
 
 static size_t n_shared(const struct shmfi_order *order)
@@ -144,9 +144,8 @@ static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot,
     slot->attempt = 1;
     slot->n_handles = (uint32_t)n_handles;
     slot->arg_size = order->input.arg_size;
-    slot->spill = (struct shmf_handle){0};
     slot->deadline = order->deadline;
-    uint64_t size = handles_offset(order->input.arg_size) + n_handles * sizeof(struct shmf_handle);
+    uint64_t size = shmfi_payload_size(order->input.arg_size, n_handles);
     if (size > SHMFI_INLINE_PAYLOAD)
         return spill(pool, slot, order, size, parcel, err);
     fill_payload(slot->payload, order);
@@ -221,6 +220,7 @@ static int submit(struct shmf_pool *pool, const struct shmfi_order *order,
     job->attempts = 1;
     job->index = order->index;
     job->sink = order->sink;
+    job->sink->slot = at;
     job->shared = shmfi_shared_ref(order->shared);
     job->pins = parcel.pins;
     job->n_pins = parcel.n_pins;

@@ -241,7 +241,8 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
     child->exit_status = status;
     note_place(self, worker);
     self->strays = true;
-    report_exit(self, worker);
+    if (!self->stopping) /* the application does not ask any more */
+        report_exit(self, worker);
 }
 
 bool shmfi_supervisor_reap(struct shmfi_supervisor *self, int options)
@@ -255,7 +256,7 @@ bool shmfi_supervisor_reap(struct shmfi_supervisor *self, int options)
             shmfi_supervisor_note_death(self, w, status);
             break;
         }
-    if (self->strays)
+    if (self->strays && (!self->stopping || self->ending)) /* or else all at the end */
         self->strays = kill_strays(self);
     return true;
 }
@@ -275,10 +276,18 @@ bool shmfi_supervisor_any_alive(const struct shmfi_supervisor *self)
     return false;
 }
 
+static bool has_no_children(void)
+{
+    int status;
+    return shmfi_sys.waitpid(-1, &status, WNOHANG) < 0 && errno == ECHILD;
+}
+
 void shmfi_supervisor_end(struct shmfi_supervisor *self)
 {
     self->ending = true;
     kill_all(self);
+    if (has_no_children())
+        shmfi_leave(0);
     self->strays = kill_strays(self);
     while (shmfi_supervisor_reap(self, 0))
         continue; /* until there is no child of any kind */

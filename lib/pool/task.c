@@ -173,9 +173,9 @@ void shmfi_task_clean(struct shmf_task *task)
 
 void shmfi_task_run(struct shmf_task *task, shmf_task_fn function, void *context)
 {
-    uint64_t start = shmfi_now();
+    task->began = shmfi_now();
     int rc = function(task, context);
-    task->nanoseconds = shmfi_now() - start;
+    task->nanoseconds = shmfi_now() - task->began;
     /* A recorded error does not fail a task that says it succeeded: it may have coped. */
     if (rc == 0) {
         task->error.code = SHMF_OK;

@@ -29,6 +29,7 @@ struct shmf_task {
     int worker;
 
     /* what came of it */
+    uint64_t began; /* shmfi_now(), when its function was called */
     uint64_t nanoseconds;
     struct shmf_error error;       /* code 0: none so far */
     uint32_t kind;                 /* of the segment; SHMF_KIND_NONE: inline bytes */

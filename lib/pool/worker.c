@@ -70,7 +70,7 @@ static void unref(void *segment)
 static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_slot *slot)
 {
     struct shmf_task *task = &self->task;
-    if (!slot->spill.region)
+    if (shmfi_payload_size(slot->arg_size, slot->n_handles) <= SHMFI_INLINE_PAYLOAD)
         return slot->payload;
     struct shmf_error err;
     struct shmfi_segment *segment;
@@ -97,13 +97,13 @@ static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
     task->kind = SHMF_KIND_NONE;
     task->segment = NULL;
     task->size = 0;
-    task->nanoseconds = 0;
+    task->began = task->nanoseconds = 0;
     const uint8_t *payload = payload_of(self, slot);
     if (!payload)
         return false;
     task->arg = payload;
     task->arg_size = slot->arg_size;
-    task->own = (const void *)(payload + ((slot->arg_size + 15) & ~(uint64_t)15));
+    task->own = (const void *)(payload + shmfi_payload_size(slot->arg_size, 0));
     task->n_own = slot->n_handles;
     for (size_t i = 0; i < task->n_own; i++)
         shmfi_worker_await_region(self, &task->own[i]);
@@ -201,15 +201,18 @@ static void idle(struct shmfi_worker *self)
         finish(self);
     shmfi_worker_relieve(self);
     shmfi_worker_read_mail(self);
+    shmfi_board_expect(self->board, &self->me);
     self->spinner.pause_first = shmfi_board_places(self->board) + 1 <= self->cpus;
-    uint64_t since = shmfi_now();
-    if (!shmfi_spin(&self->spinner, has_news, self)) {
-        shmfi_worker_take_returns(self);
-        shmfi_worker_count(self);
-        shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
-        shmfi_worker_check_app(self);
-    }
-    shmfi_worker_count_waiting(self, shmfi_now() - since);
+    if (!self->idle_since) /* the clock was read when the last task was over, if it began */
+        self->idle_since =
+            self->task.began ? self->task.began + self->task.nanoseconds : shmfi_now();
+    if (shmfi_spin(&self->spinner, has_news, self))
+        return;
+    shmfi_worker_take_returns(self);
+    shmfi_worker_count_waiting(self, shmfi_now());
+    shmfi_worker_count(self);
+    shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
+    shmfi_worker_check_app(self);
 }
 
 static _Noreturn void loop(struct shmfi_worker *self)
@@ -279,10 +282,18 @@ static void offer_to_oom_killer(void)
     shmfi_sys.close(fd);
 }
 
+/* Without printf, whose code and tables every new worker would have to fetch page by page. */
 static void name_process(uint32_t worker)
 {
-    char name[16];
-    snprintf(name, sizeof name, "shmf-w%u", worker % 100000000);
+    char name[16] = "shmf-w", digits[10];
+    size_t n = 0, length = strlen(name);
+    do {
+        digits[n++] = (char)('0' + worker % 10);
+        worker /= 10;
+    } while (worker && n < sizeof name - length - 1);
+    while (n)
+        name[length++] = digits[--n];
+    name[length] = '\0';
     shmfi_sys.prctl(PR_SET_NAME, (unsigned long)name);
 }
 
@@ -320,6 +331,7 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     atomic_store_explicit(&self->line->cpu, setup->spread ? shmfi_machine_bind(worker) : -1,
                           memory_order_relaxed);
     shmfi_board_join(&pool->board, &self->me, worker, incarnation);
+    self->idle_since = shmfi_now();
     init_memory_lock(self);
     /* Processes that a task forks must not be able to write recycled memory or the board. */
     shmfi_memory_set_dontfork(true);

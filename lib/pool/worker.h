@@ -23,7 +23,8 @@ struct shmfi_worker {
     uint32_t unrung; /* records published since the application was last woken */
     uint32_t cpus;   /* that the pool may use */
 
-    uint64_t uncounted; /* ns and tasks since the dearer figures were taken */
+    uint64_t idle_since; /* ns: time without a task that is not counted yet; 0: there is none */
+    uint64_t uncounted;  /* ns and tasks since the dearer figures were taken */
     uint32_t uncounted_tasks;
     struct shmfi_counts before; /* what predecessors counted, less what we were born with */
 
@@ -71,7 +72,7 @@ bool shmfi_worker_is_asked_to_trim(const struct shmfi_worker *self);
 
 void shmfi_worker_begin_counting(struct shmfi_worker *self);
 void shmfi_worker_count_task(struct shmfi_worker *self); /* it is over, not published yet */
-void shmfi_worker_count_waiting(struct shmfi_worker *self, uint64_t nanoseconds);
+void shmfi_worker_count_waiting(struct shmfi_worker *self, uint64_t now);
 
 /* Takes the figures that cost system calls and locks. */
 void shmfi_worker_count(struct shmfi_worker *self);

@@ -61,6 +61,9 @@ void shmfi_worker_begin_counting(struct shmfi_worker *self)
 void shmfi_worker_count_task(struct shmfi_worker *self)
 {
     const struct shmf_task *task = &self->task;
+    if (self->idle_since && task->began)
+        shmfi_worker_count_waiting(self, task->began);
+    self->idle_since = 0;
     add(&self->line->working, task->nanoseconds);
     if (task->error.code)
         add(&self->line->failed, 1);
@@ -69,7 +72,8 @@ void shmfi_worker_count_task(struct shmfi_worker *self)
         shmfi_worker_count(self);
 }
 
-void shmfi_worker_count_waiting(struct shmfi_worker *self, uint64_t nanoseconds)
+void shmfi_worker_count_waiting(struct shmfi_worker *self, uint64_t now)
 {
-    add(&self->line->waiting, nanoseconds);
+    add(&self->line->waiting, now - self->idle_since);
+    self->idle_since = now;
 }

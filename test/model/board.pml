@@ -11,6 +11,10 @@
  * fail without fences. What a release store must not overtake is written before it; a mistake of
  * that kind is a seeded one. The kernel empties the buffers of a process that dies.
  *
+ * Not modelled: that a short record lies beside `done` as well as in the ring. Who reads it there
+ * looks at its number before and after, and reads the ring's where they differ; so it is the ring's
+ * record that is read here.
+ *
  * Steps are named in capitals; the comments of lib/board and lib/pool use these names. What the
  * macro MISTAKE_... seeds, check.py expects spin to find. */
 

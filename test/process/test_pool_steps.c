@@ -140,7 +140,7 @@ static void refresh(struct copy *copy, const struct shmf_pool *pool, int attempt
     copy->member.sent = copy->member.regions = copy->member.lost = (struct shmfi_ids){0};
     copy->member.kept = NULL;
     copy->member.n_kept = copy->member.kept_capacity = 0;
-    copy->sink = (struct shmfi_sink){take_delivery, attempts};
+    copy->sink = (struct shmfi_sink){.deliver = take_delivery, .attempts = attempts};
     copy->job.sink = &copy->sink;
     copy->job.result = shmfi_result_new();
     copy->delivered = 0;

@@ -233,6 +233,76 @@ static void test_a_record_that_claims_too_many_bytes_is_copied_within_bounds(voi
     free(f.memory);
 }
 
+/* What the ring says of the only record that worker 0 published, and what is read of it. */
+static struct shmfi_record reread(struct fixture *f, void (*spoil)(struct shmfi_line *line))
+{
+    struct shmfi_record record;
+    struct shmfi_record *in_ring = shmfi_board_record(&f->board, &f->workers[0]);
+    publish(f, 0, 7);
+    memcpy(in_ring->data, "other", 5);
+    spoil(&f->board.lines[0]);
+    shmfi_board_read(&f->board, 0, 0, &record);
+    assert_int_equal(record.ticket, 7);
+    assert_int_equal(record.incarnation, 1);
+    assert_int_equal(record.kind, SHMFI_RESULT_INLINE);
+    assert_int_equal(record.size, 5);
+    return record;
+}
+
+static void leave_it(struct shmfi_line *line)
+{
+    (void)line;
+}
+
+static void begin_another(struct shmfi_line *line)
+{
+    atomic_fetch_add(&line->begun, 1);
+    atomic_store(&line->brief[0], 8);
+}
+
+static void publish_another(struct shmfi_line *line)
+{
+    atomic_fetch_add(&line->done, 1);
+}
+
+static void test_a_short_record_is_read_beside_its_number_while_it_is_the_last(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_of(4);
+    struct shmfi_record record = reread(&f, leave_it);
+    assert_memory_equal(record.data, "hello", 5);
+    free(f.memory);
+}
+
+static void test_a_record_is_read_in_the_ring_when_its_worker_has_begun_another(void **state)
+{
+    (void)state;
+    void (*const others[])(struct shmfi_line *) = {begin_another, publish_another};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct fixture f = fixture_of(4);
+        struct shmfi_record record = reread(&f, others[i]);
+        assert_memory_equal(record.data, "other", 5);
+        free(f.memory);
+    }
+}
+
+static void test_a_record_that_is_not_short_is_read_in_the_ring(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_of(4);
+    struct shmfi_record record, *filled = shmfi_board_record(&f.board, &f.workers[0]);
+    memset(filled, 0, sizeof *filled);
+    filled->ticket = 9;
+    filled->kind = SHMFI_RESULT_INLINE;
+    filled->size = 9;
+    memcpy(filled->data, "nine long", 9);
+    shmfi_board_publish(&f.board, &f.workers[0]);
+    shmfi_board_read(&f.board, 0, 0, &record);
+    assert_int_equal(record.size, 9);
+    assert_memory_equal(record.data, "nine long", 9);
+    free(f.memory);
+}
+
 static void test_segments_come_back_to_their_worker_until_its_ring_is_full(void **state)
 {
     (void)state;
@@ -328,6 +398,9 @@ int main(void)
         cmocka_unit_test(test_entries_that_make_no_sense_are_passed_over),
         cmocka_unit_test(test_records_are_read_in_the_order_in_which_they_were_published),
         cmocka_unit_test(test_a_record_that_claims_too_many_bytes_is_copied_within_bounds),
+        cmocka_unit_test(test_a_short_record_is_read_beside_its_number_while_it_is_the_last),
+        cmocka_unit_test(test_a_record_is_read_in_the_ring_when_its_worker_has_begun_another),
+        cmocka_unit_test(test_a_record_that_is_not_short_is_read_in_the_ring),
         cmocka_unit_test(test_segments_come_back_to_their_worker_until_its_ring_is_full),
         cmocka_unit_test(test_a_successor_goes_on_where_its_predecessor_stopped),
         cmocka_unit_test(test_the_running_task_is_shown_from_its_start_to_its_publication),
