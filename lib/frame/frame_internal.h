@@ -269,8 +269,8 @@ static inline uint64_t shmfi_column_begin(const struct shmf_format_column *colum
 const uint8_t *shmfi_frame_validity(const struct shmf_frame *frame,
                                     const struct shmf_format_column *column);
 
-/* What lookups in the whole frame found, as positions in this one: itself, but in views. `*count`
- * is how many rows bear the label, here, too. SHMF_E_NOTFOUND. */
+/* What lookups in the whole frame found, as positions in this view of it. `*count` is how many rows
+ * bear the label, here, too. SHMF_E_NOTFOUND. */
 int64_t shmfi_view_row(const struct shmf_frame *frame, int64_t row, int64_t *count);
 int64_t shmfi_view_column(const struct shmf_frame *frame, int64_t column);
 

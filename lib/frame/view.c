@@ -105,7 +105,7 @@ static bool same_label(const struct shmf_frame *frame, int64_t row, int64_t whol
 int64_t shmfi_view_row(const struct shmf_frame *frame, int64_t row, int64_t *count)
 {
     int64_t n = (int64_t)frame->header.n_rows, found = SHMF_E_NOTFOUND, place;
-    if (row < 0 || !frame->is_view)
+    if (row < 0)
         return row;
     place = row - frame->first_row;
     if (*count == 1 || place >= n) /* the first of them, so that no other is before it */

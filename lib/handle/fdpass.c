@@ -39,7 +39,7 @@ static void attach(struct msghdr *header, union control *control, int fd)
  * receiver's reading makes room, as with a full socket. */
 static bool is_congestion(int why)
 {
-    return why == EAGAIN || why == EWOULDBLOCK || why == ENOBUFS || why == ETOOMANYREFS;
+    return why == EAGAIN || why == ENOBUFS || why == ETOOMANYREFS;
 }
 
 static bool is_gone(int why)
@@ -126,7 +126,7 @@ int shmfi_fdpass_receive(int socket, void *message, size_t size, int *fd, struct
     do
         got = shmfi_sys.recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (got < 0 && errno == EAGAIN)
         return 0;
     if (got == 0 || (got < 0 && is_gone(errno)))
         return shmfi_error(err, SHMF_E_CLOSED, "message: the other process is gone");

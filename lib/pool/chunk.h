@@ -48,6 +48,13 @@ int shmfi_check_elements(const struct shmf_tasks *tasks, struct shmf_error *err)
 int shmfi_share_elements(const struct shmf_tasks *tasks, struct shmfi_segment **args,
                          struct shmf_handle **handles, size_t *n_handles, struct shmf_error *err);
 
+/* Runs all chunks and gives each result to `take` in the order that `how` says. SHMF_OK: all were
+ * there, which says nothing of their contents. */
+int shmfi_run_chunks(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tasks *chunks,
+                     const struct shmf_imap_options *how,
+                     void (*take)(void *call, const struct shmf_result *result), void *call,
+                     struct shmf_error *err);
+
 /* An element as a task, but for its number, seed and argument: the chunk's other handles are
  * its. */
 struct shmf_task shmfi_element_of(const struct shmf_task *task, uint64_t arg_size);

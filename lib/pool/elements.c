@@ -56,6 +56,27 @@ int shmfi_share_elements(const struct shmf_tasks *tasks, struct shmfi_segment **
     return SHMF_OK;
 }
 
+int shmfi_run_chunks(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tasks *chunks,
+                     const struct shmf_imap_options *how,
+                     void (*take)(void *call, const struct shmf_result *result), void *call,
+                     struct shmf_error *err)
+{
+    struct shmf_iter *iter = shmf_pool_imap(pool, fn, chunks, how, err);
+    if (!iter)
+        return err->code;
+    struct shmf_result *result;
+    struct shmf_error why = {0};
+    int rc;
+    while ((rc = shmf_iter_next(iter, &result, &why)) > 0) {
+        take(call, result);
+        shmf_result_free(result);
+    }
+    shmf_iter_free(iter);
+    if (rc < 0)
+        *err = why;
+    return rc;
+}
+
 /* ---- the worker's side -------------------------------------------------------------------- */
 
 struct shmf_task shmfi_element_of(const struct shmf_task *task, uint64_t arg_size)

@@ -119,8 +119,9 @@ static void copy_results(struct map_call *call, const struct span *span, const u
     }
 }
 
-static void take_reply(struct map_call *call, const struct shmf_result *result)
+static void take_reply(void *user, const struct shmf_result *result)
 {
+    struct map_call *call = user;
     const struct span *span = &call->spans[shmf_result_index(result)];
     const struct shmf_failure *failure = shmf_result_failure(result);
     if (failure) {
@@ -181,19 +182,7 @@ static int iterate(struct shmf_pool *pool, struct map_call *call, const struct s
         .deadline_seconds = options->deadline_seconds,
         .progress = options->progress,
     };
-    struct shmf_iter *iter = shmf_pool_imap(pool, shmfi_run_chunk, chunks, &how, call->err);
-    if (!iter)
-        return call->err->code;
-    struct shmf_result *result;
-    struct shmf_error err = {0};
-    int rc;
-    while ((rc = shmf_iter_next(iter, &result, &err)) > 0) {
-        take_reply(call, result);
-        shmf_result_free(result);
-    }
-    shmf_iter_free(iter);
-    if (rc < 0)
-        *call->err = err;
+    int rc = shmfi_run_chunks(pool, shmfi_run_chunk, chunks, &how, take_reply, call, call->err);
     return rc ? rc : call->status;
 }
 

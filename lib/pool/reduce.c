@@ -60,8 +60,9 @@ static void lose(struct reduce_call *call, int64_t first, const struct shmf_fail
         call->options->failed_fn(first, end, failure, call->options->failed_user);
 }
 
-static void take_reply(struct reduce_call *call, const struct shmf_result *result)
+static void take_reply(void *user, const struct shmf_result *result)
 {
+    struct reduce_call *call = user;
     int64_t first = call->begin + shmf_result_index(result) * call->chunk;
     const struct shmf_failure *failure = shmf_result_failure(result);
     struct shmf_failure wrong = {.code = SHMF_E_CORRUPT, .exit_status = -1};
@@ -86,19 +87,7 @@ static int iterate(struct shmf_pool *pool, struct reduce_call *call,
         .deadline_seconds = call->options->deadline_seconds,
         .progress = call->options->progress,
     };
-    struct shmf_iter *iter = shmf_pool_imap(pool, shmfi_run_fold, chunks, &how, call->err);
-    if (!iter)
-        return call->err->code;
-    struct shmf_result *result;
-    struct shmf_error err = {0};
-    int rc;
-    while ((rc = shmf_iter_next(iter, &result, &err)) > 0) {
-        take_reply(call, result);
-        shmf_result_free(result);
-    }
-    shmf_iter_free(iter);
-    if (rc < 0)
-        *call->err = err;
+    int rc = shmfi_run_chunks(pool, shmfi_run_fold, chunks, &how, take_reply, call, call->err);
     return rc ? rc : call->status;
 }
 

@@ -297,6 +297,8 @@ static void test_errors_of_the_kernel_mean_what_the_header_says(void **state)
     assert_int_equal(send_when(EINTR, EAGAIN), 0);
     assert_int_equal(send_when(EPIPE, 0), SHMF_E_CLOSED);
     assert_int_equal(send_when(ECONNRESET, 0), SHMF_E_CLOSED);
+    assert_int_equal(send_when(ENOTCONN, 0), SHMF_E_CLOSED);
+    assert_int_equal(send_when(ECONNREFUSED, 0), SHMF_E_CLOSED);
     assert_int_equal(send_when(EBADF, 0), SHMF_E_SYS);
     assert_int_equal(err.sys_errno, EBADF);
     assert_int_equal(receive_when(EINTR, EINTR), 1);
@@ -326,6 +328,19 @@ static void test_a_pair_that_cannot_be_made_is_an_error(void **state)
     assert_int_equal(fds[0], -1);
 }
 
+static void test_a_handle_of_no_rows_does_not_name_all_of_them(void **state)
+{
+    (void)state;
+    const int64_t slices[][4] = {{0, 0, 1, 1}, {0, 3, 0, 3}, {3, 0, 3, 0}, {2, 5, 2, 5}};
+    for (int i = 0; i < 4; i++) {
+        struct shmf_handle handle =
+            shmf_handle_slice((struct shmf_handle){.region = 1}, slices[i][0], slices[i][1]);
+        assert_int_equal(handle.region, 1);
+        assert_int_equal(handle.begin, slices[i][2]);
+        assert_int_equal(handle.end, slices[i][3]);
+    }
+}
+
 #define pair_test(function) cmocka_unit_test_setup_teardown(function, connect_pair, close_pair)
 
 int main(void)
@@ -343,6 +358,7 @@ int main(void)
         pair_test(test_a_process_without_room_gets_the_message_but_not_the_descriptor),
         pair_test(test_errors_of_the_kernel_mean_what_the_header_says),
         cmocka_unit_test(test_a_pair_that_cannot_be_made_is_an_error),
+        cmocka_unit_test(test_a_handle_of_no_rows_does_not_name_all_of_them),
     };
     return cmocka_run_group_tests_name("handle", tests, test_account_setup, test_account_teardown);
 }
