@@ -221,7 +221,8 @@ bool shmfi_board_return(struct shmfi_board *board, uint32_t worker,
 {
     struct shmfi_line *line = &board->lines[worker];
     uint64_t returned = atomic_load_explicit(&line->returned, memory_order_relaxed);
-    /* Acquire: the worker has read the entry that is overwritten now. */
+    /* GIVE: acquire, the worker has read the entry that is overwritten now; then the entry, then
+     * `returned`. */
     uint64_t taken = atomic_load_explicit(&line->taken, memory_order_acquire);
     if (returned - taken >= board->geometry.returns)
         return false;
@@ -240,6 +241,8 @@ void shmfi_board_join(struct shmfi_board *board, struct shmfi_claimer *me, uint3
     me->incarnation = incarnation;
     me->cursor = 0;
     me->done = atomic_load_explicit(&line->done, memory_order_relaxed);
+    /* JOIN: what was meant for the predecessor is skipped. What comes later of its is passed over
+     * by whoever takes it. */
     me->taken = atomic_load_explicit(&line->returned, memory_order_acquire);
     atomic_store_explicit(&line->taken, me->taken, memory_order_release);
     atomic_store_explicit(&line->mail, 0, memory_order_relaxed);
@@ -371,6 +374,7 @@ bool shmfi_board_take(struct shmfi_board *board, struct shmfi_claimer *me,
     }
     if (returned == me->taken)
         return false;
+    /* TAKE: `taken` after the entry was read, or it may be overwritten meanwhile. */
     *entry = *return_at(board, me->worker, me->taken);
     me->taken++;
     atomic_store_explicit(&line->taken, me->taken, memory_order_release);

@@ -186,8 +186,8 @@ static void flush_member(struct shmf_pool *pool, uint32_t worker)
         member->n_kept--;
 }
 
-/* The worker may be waiting for just this: it stores `wanted`, fences, looks at `returned`; we
- * stored `returned`, fence, look at `wanted`. */
+/* WAKE: the worker may be waiting for just this: it stores `wanted`, fences, looks at `returned`;
+ * we stored `returned`, fence, look at `wanted`. */
 static void wake_if_wanting(struct shmf_pool *pool, uint32_t worker)
 {
     atomic_thread_fence(memory_order_seq_cst);

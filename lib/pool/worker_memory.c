@@ -118,6 +118,7 @@ static int reserve_locked(struct shmfi_worker *self, uint64_t bytes, struct shmf
             if (shmf_memory_trim(0))
                 continue;
         }
+        /* WANT: it sleeps only if nothing came back meanwhile; the fence is park's. */
         atomic_store_explicit(&self->line->wanted, bytes, memory_order_seq_cst);
         wait_for_memory(self, waits++, bytes);
     }

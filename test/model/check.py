@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the model of the board's protocol (board.pml, pool.pml) with spin: exhaustively, in the bounds named
-below, and with seeded mistakes, each of which must be found.
+"""Checks the models of the board's protocol (board.pml with pool.pml: tasks; returns.pml: segments on their way back) with
+spin: exhaustively, in the bounds named below, and with seeded mistakes, each of which must be found.
 
     check.py [SPIN CC]         the suite's bounds, one to two minutes
     check.py --long [SPIN CC]  larger ones: many minutes, and 4 GB of memory
@@ -51,26 +51,43 @@ MISTAKES = {
 }
 
 
-def check(spin, cc, bounds, mistake=None):
+# Segments on their way back: full rings, and workers that sleep for each. Also looked for: cycles that get nowhere.
+FULL = {'SEGMENTS': 3, 'ROUNDS': 7, 'DEATHS': 1}
+THIN = {'SEGMENTS': 1, 'ROUNDS': 4, 'DEATHS': 1}
+RETURNS = [(FULL, False), (FULL, True), (THIN, False), (THIN, True)]
+LONG_RETURNS = RETURNS + [({'SEGMENTS': 2, 'ROUNDS': 6, 'DEATHS': 2}, False)]
+RETURNS_MISTAKES = {
+    'RETURN_BEFORE_ENTRY': (FULL, False),
+    'NO_LOOK_AT_TAKEN': (FULL, False),
+    'TAKEN_BEFORE_READ': (FULL, False),
+    'BELIEVES_THE_DEAD': (FULL, False),
+    'NO_FENCE_IN_GIVE': (THIN, False),
+    'NO_FENCE_IN_WANT': (THIN, False),
+    'STOPS_AT_THE_DEAD': (THIN, True),
+}
+
+
+def check(spin, cc, model, bounds, mistake=None, progress=False):
     """One run: what was found, and how much was seen."""
     defines = [f'-D{name}={value}' for name, value in bounds.items()]
     if mistake:
         defines.append(f'-DMISTAKE_{mistake}')
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
-        for name in ('board.pml', 'pool.pml'):
-            (pathlib.Path(directory) / name).write_text((HERE / name).read_text())
-        subprocess.run([spin, '-a', *defines, 'board.pml'], cwd=directory, check=True,
+        for name in HERE.glob('*.pml'):
+            (pathlib.Path(directory) / name.name).write_text(name.read_text())
+        subprocess.run([spin, '-a', *defines, f'{model}.pml'], cwd=directory, check=True,
                        stdout=subprocess.DEVNULL)
-        subprocess.run([cc, '-w', '-O1' if mistake is None else '-O0', '-DSAFETY', '-DCOLLAPSE', '-DNOFAIR', '-o', 'pan', 'pan.c'],
+        kind = ['-DNP', '-DNFAIR=3'] if progress else ['-DSAFETY', '-DNOFAIR']
+        subprocess.run([cc, '-w', '-O1' if mistake is None else '-O0', '-DCOLLAPSE', *kind, '-o', 'pan', 'pan.c'],
                        cwd=directory, check=True)
-        text = subprocess.run(['./pan', '-m100000', '-w24'], cwd=directory, check=True,
-                              capture_output=True, text=True).stdout
+        text = subprocess.run(['./pan', '-m100000', '-w24', *(['-l', '-f'] if progress else [])], cwd=directory,
+                              check=True, capture_output=True, text=True).stdout
     if 'Search not completed' not in text and 'errors: 0' not in text or 'max search depth' in text:
         raise SystemExit(text)
     found = re.search(r'^pan:1: (.*) \(at depth', text, re.MULTILINE)
     states = re.search(r'(\d+) states, stored', text)
-    return {'model': 'board', **bounds, 'mistake': mistake or 'none',
+    return {'model': model, **bounds, 'looked_for': 'non-progress' if progress else 'errors', 'mistake': mistake or 'none',
             'found': found.group(1) if found else 'nothing', 'states': int(states.group(1)),
             'seconds': round(time.monotonic() - start, 1)}
 
@@ -79,9 +96,12 @@ def main(arguments):
     long = arguments[:1] == ['--long']
     spin, cc = arguments[long:] or ['spin', 'gcc']
     bad = 0
-    for mistake, bounds in [(None, run) for run in (LONG_RUNS if long else RUNS)] + \
-            list(MISTAKES.items()):
-        result = check(spin, cc, bounds, mistake)
+    runs = [('board', bounds, None, False) for bounds in (LONG_RUNS if long else RUNS)]
+    runs += [('board', bounds, mistake, False) for mistake, bounds in MISTAKES.items()]
+    runs += [('returns', bounds, None, progress) for bounds, progress in (LONG_RETURNS if long else RETURNS)]
+    runs += [('returns', bounds, mistake, progress) for mistake, (bounds, progress) in RETURNS_MISTAKES.items()]
+    for model, bounds, mistake, progress in runs:
+        result = check(spin, cc, model, bounds, mistake, progress)
         good = (result['found'] == 'nothing') == (mistake is None)
         bad += not good
         print(json.dumps({**result, 'good': good}), flush=True)

@@ -185,14 +185,20 @@ static void test_forked_children_neither_end_nor_keep_their_parents_names(void *
     assert_int_equal(attach_code(test_name("parent"), NULL), SHMF_E_NOTFOUND);
 }
 
-static int own_and_fork(void *context)
+/* Once it runs it holds nothing of its parent's any more. */
+static int say_and_wait_for_ever(void *fd)
 {
-    int *fd = context;
+    pid_t self = getpid();
+    return write(*(int *)fd, &self, sizeof self) == sizeof self ? wait_for_ever(NULL) : 1;
+}
+
+static int own_and_fork(void *fd)
+{
     static struct shmf_share *share;
     share = publish_pattern(test_name("grandchild"), 100, 1, NULL, NULL);
-    pid_t child = test_fork(wait_for_ever, NULL);
-    if (!share || write(*fd, &child, sizeof child) != sizeof child)
+    if (!share)
         return 1;
+    test_fork(say_and_wait_for_ever, fd);
     return wait_for_ever(NULL);
 }
 
@@ -339,6 +345,46 @@ static void test_attaching_a_file_that_is_cut_off_meanwhile_is_an_error_and_no_s
     shmf_frame_free(frame);
 }
 
+/* Whatever page of the file has gone, trusted or not: an error, or zeroes where the bytes were. */
+static void test_a_file_with_holes_is_an_error_or_zeroes_and_no_signal(void **state)
+{
+    (void)state;
+    enum { page = 4096, size = 50000 };
+    unsigned char kept[page];
+    long good = 0, bad = 0, most = 0;
+    struct shmf_share *share = publish_pattern(test_name("holes"), size, 7, NULL, &err);
+    int fd = open(test_name_path("holes"), O_RDWR | O_CLOEXEC);
+    struct stat status;
+    assert_true(share && fd >= 0 && fstat(fd, &status) == 0);
+    for (off_t at = 0; at < status.st_size; at += page) {
+        ssize_t length = pread(fd, kept, page, at);
+        assert_true(length > 0);
+        if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, page))
+            break; /* no such file system */
+        for (uint32_t untrusted = 0; untrusted < 2; untrusted++) {
+            struct shmf_attach_options options = {.untrusted = untrusted,
+                                                  .validation = untrusted ? SHMF_VALIDATE_FULL : 0};
+            struct shmf_array *array = shmf_array_attach(test_name("holes"), &options, &err);
+            if (!array)
+                assert_int_equal(err.code, SHMF_E_CORRUPT);
+            const unsigned char *bytes = array ? shmf_array_data(array) : NULL;
+            long zeroes = 0;
+            for (int i = 0; bytes && i < size; i++)
+                zeroes += bytes[i] == 0;
+            most = zeroes > most ? zeroes : most;
+            bytes ? good++ : bad++;
+            shmf_array_free(array);
+        }
+        assert_int_equal(pwrite(fd, kept, (size_t)length, at), length);
+    }
+    struct shmf_array *array = shmf_array_attach(test_name("holes"), NULL, &err);
+    assert_true(is_pattern(array, size, 7));
+    shmf_array_free(array);
+    assert_true((good && bad && most >= page) || (!good && !bad));
+    close(fd);
+    shmf_share_free(share);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +397,7 @@ int main(void)
         test_case(test_a_killed_owners_name_is_a_leftover_though_its_child_lives),
         test_case(test_what_is_attached_is_given_to_workers_like_any_object),
         test_case(test_attaching_a_file_that_is_cut_off_meanwhile_is_an_error_and_no_signal),
+        test_case(test_a_file_with_holes_is_an_error_or_zeroes_and_no_signal),
     };
     test_begin();
     test_own_names(NULL);

@@ -1,7 +1,9 @@
 """Documents that list things list all of them: docs/errors.md the status codes of error.h, and
-README.md the pages of docs/."""
+README.md the pages of docs/, and every fault of test/campaign/faults.txt has tests that exist."""
 
 import re
+import subprocess
+import sys
 
 import source
 
@@ -14,6 +16,11 @@ def check(root):
         rows = set(re.findall(r'^\| `(SHMF_E_\w+)`', page.read_text(), re.M))
         problems += [f'docs/errors.md: no row for {code}' for code in sorted(codes - rows)]
         problems += [f'docs/errors.md: {code} is no code' for code in sorted(rows - codes)]
+    faults = root / 'test/campaign/report.py'
+    if faults.exists():
+        done = subprocess.run([sys.executable, '-B', faults, '--check'], stdout=subprocess.PIPE, text=True,
+                              check=False)
+        problems += [f'test/campaign/faults.txt: {line}' for line in done.stdout.splitlines() if done.returncode]
     readme = root / 'README.md'
     if readme.exists():
         text = readme.read_text()
