@@ -90,6 +90,11 @@ def promises(figures):
     yield "million_tasks: memory late against early", figures.ratio(
         figures.find("million_tasks", "shmframe", "resident_late"),
         figures.find("million_tasks", "shmframe", "resident_early")), 1.05, False
+    for what in ("descriptors", "mappings"):
+        grown = figures.find("million_tasks", "shmframe", what + "_grown")
+        yield f"million_tasks: {what}, more at the end", grown and grown["max"], 0, False
+    descriptors = figures.find("workers_256", "shmframe", "descriptors")
+    yield "workers_256: descriptors", descriptors and descriptors["max"], 300, False
     yield "death_replacement: p99, kill, wait and fork", \
         against("death_replacement", "raw", "p99_ns"), 3, False
     for at in figures.parameters("death_replacement_1GiB"):

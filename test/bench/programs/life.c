@@ -36,6 +36,15 @@ static void hold(void)
     need(shmf_frame_new(&spec, &err) != NULL, "shmf_frame_new");
 }
 
+/* at: bytes of private memory that the application has written to. */
+static void hold_heap(void)
+{
+    char *heap = setting.at ? malloc((size_t)setting.at) : NULL;
+    bench_need(heap || !setting.at, "malloc");
+    for (int64_t i = 0; i < setting.at; i += 4096)
+        ((volatile char *)heap)[i] = 1;
+}
+
 static void reply_times(struct reply *reply, int64_t n)
 {
     reply_add(reply, "ns", bench_quantile(times, n, 0.5));
@@ -219,15 +228,21 @@ static void run_million(int64_t n, struct reply *reply)
     reply_add(reply, "mappings_grown", (double)(late.mappings - early.mappings));
 }
 
-/* ---- workers_256 -------------------------------------------------------------------------- */
+/* ---- workers ------------------------------------------------------------------------------ */
 
-static void open_256(void)
+/* at: their number. */
+static int many(void)
 {
-    pool = shmf_pool_new(&(struct shmf_pool_options){.workers = 256, .window = 512}, &err);
+    return setting.at ? (int)setting.at : 256;
+}
+
+static void open_many(void)
+{
+    pool = shmf_pool_new(&(struct shmf_pool_options){.workers = many(), .window = 512}, &err);
     need(pool != NULL, "shmf_pool_new");
 }
 
-static void run_256(int64_t n, struct reply *reply)
+static void run_many(int64_t n, struct reply *reply)
 {
     struct shmf_tasks tasks = {.count = n};
     struct life_account account;
@@ -243,15 +258,17 @@ static void run_256(int64_t n, struct reply *reply)
     life_count(pool, &account);
     way_reply(reply, n, seconds, sum);
     reply_add(reply, "descriptors", (double)account.descriptors);
-    reply_add(reply, "bytes_per_idle_worker", (double)account.worker_private / 256);
+    reply_add(reply, "bytes_per_idle_worker", (double)account.worker_private / many());
 }
 
 const struct measure bench_life[] = {
     {"cold_start", "shmframe", hold, NULL, start_pools, NULL},
     {"cold_start", "raw", hold, NULL, start_three, NULL},
+    {"cold_start_heap", "shmframe", hold_heap, NULL, start_pools, NULL},
+    {"cold_start_heap", "raw", hold_heap, NULL, start_three, NULL},
     {"death_replacement", "shmframe", hold, open_one, kill_workers, close_pool},
     {"death_replacement", "raw", hold, NULL, kill_forked, NULL},
     {"million_tasks", "shmframe", prepare_work, open_pool, run_million, close_pool},
-    {"workers_256", "shmframe", prepare_work, open_256, run_256, close_pool},
+    {"workers_256", "shmframe", prepare_work, open_many, run_many, close_pool},
     {0},
 };

@@ -48,12 +48,12 @@ static void make_frame(int64_t rows, int64_t columns)
 
 static void prepare_wide(void)
 {
-    make_frame(1000, 5000);
+    make_frame(1000, setting.at ? setting.at : 5000);
 }
 
 static void prepare_long(void)
 {
-    make_frame(1000000, 2);
+    make_frame((setting.at ? setting.at : 1000000), 2);
 }
 
 static void reply_each(struct reply *reply, double start, int64_t n)
@@ -108,7 +108,7 @@ static void loc(int64_t n, struct reply *reply)
 
 static void prepare_hsearch(void)
 {
-    n_rows = 1000000;
+    n_rows = setting.at ? setting.at : 1000000;
     make_labels();
     bench_need(hcreate_r((size_t)n_rows * 2, &table), "hcreate_r");
     for (int64_t i = 0; i < n_rows; i++) {

@@ -117,6 +117,15 @@ static void chain(const struct work *work, const double *input, int64_t row, int
     memcpy(result, &state, sizeof state);
 }
 
+/* The same, and a result that takes room. */
+static void chain_and_fill(const struct work *work, const double *input, int64_t row, int64_t task,
+                           void *result)
+{
+    uint64_t state;
+    chain(work, input, row, task, &state);
+    memset(result, (int)(state >> 56), work->result_bytes);
+}
+
 #define WIDE (INT64_C(5000) * 5000 * 8)
 
 static const struct work works[] = {
@@ -130,7 +139,9 @@ static const struct work works[] = {
     {"row_means", 0, 1000, false, 8, 0, row_mean}, /* at: bytes of the matrix */
     {"result_sizes", 0, 0, false, 0, 0, fill},     /* at: bytes of a result */
     {"task_lengths", 0, 0, false, 8, 0, chain},    /* at: links of the chain */
-    {"noop_imap", 0, 0, false, 8, 0, number},      /* at: window, 0 the default */
+    {"task_lengths_64KiB", 0, 0, false, 1 << 16, 0, chain_and_fill},
+    {"task_lengths_2MiB", 0, 0, false, 2 << 20, 0, chain_and_fill},
+    {"noop_imap", 0, 0, false, 8, 0, number}, /* at: window, 0 the default */
     {"noop_map", 0, 0, false, 8, 0, number},
     {"million_tasks", 0, 0, false, 256, 0, fill}, /* too large to travel in the record */
     {"workers_256", 0, 0, false, 8, 0, number},
