@@ -50,6 +50,14 @@ struct shmf_error {
     char message[SHMF_ERROR_MESSAGE_SIZE]; /* English, one line, names the culprit */
 };
 
+/* Records a code, a message and, of a failed system call, its errno, whose text is appended, in
+ * `*err` (which may be NULL); for functions that report as the library does. Returns the code: for
+ * an errno the one that fits it, SHMF_E_SYS if none does. */
+SHMF_API int shmf_error_set(struct shmf_error *err, int code, const char *format, ...)
+    SHMF_PRINTF(3, 4);
+SHMF_API int shmf_error_set_sys(struct shmf_error *err, int sys_errno, const char *format, ...)
+    SHMF_PRINTF(3, 4);
+
 /* The code's name, such as "SHMF_E_STALE"; "SHMF_E_?" for a number that is none. Static storage. */
 SHMF_API const char *shmf_status_name(int status);
 

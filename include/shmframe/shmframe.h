@@ -12,6 +12,7 @@
 #include <shmframe/csv.h>
 #include <shmframe/derive.h>
 #include <shmframe/dtype.h>
+#include <shmframe/duckdb.h>
 #include <shmframe/early.h>
 #include <shmframe/error.h>
 #include <shmframe/frame.h>

@@ -51,7 +51,7 @@ static SHMF_PRINTF(4, 0) void fill(struct shmf_error *err, int code, int sys_err
         snprintf(err->message + used, sizeof err->message - used, ": %s", strerror(sys_errno));
 }
 
-int shmfi_error(struct shmf_error *err, int code, const char *format, ...)
+int shmf_error_set(struct shmf_error *err, int code, const char *format, ...)
 {
     if (err) {
         va_list args;
@@ -76,6 +76,8 @@ static int code_of(int sys_errno)
     case EPERM:
     case EACCES:
         return SHMF_E_PERM;
+    case ENOENT:
+        return SHMF_E_NOTFOUND;
     case ENOSYS:
         return SHMF_E_UNSUPPORTED;
     default:
@@ -83,7 +85,7 @@ static int code_of(int sys_errno)
     }
 }
 
-int shmfi_error_sys(struct shmf_error *err, int sys_errno, const char *format, ...)
+int shmf_error_set_sys(struct shmf_error *err, int sys_errno, const char *format, ...)
 {
     int code = code_of(sys_errno);
     if (err) {

@@ -25,6 +25,7 @@ int cli_import(int argc, char **argv);
 int cli_export(int argc, char **argv);
 int cli_rm(int argc, char **argv);
 int cli_sweep(int argc, char **argv);
+int cli_sql(int argc, char **argv);
 
 /* ---- arguments ---------------------------------------------------------------------------- */
 
@@ -76,6 +77,14 @@ void cli_object_free(struct cli_object *object);
 
 /* Attaches to a frame, or says why not and returns NULL. */
 struct shmf_frame *cli_frame(const char *from, bool other_users);
+
+/* A number of an option, or argp's error. */
+int64_t cli_positive(const struct argp_state *state, const char *text);
+
+/* Prints the first rows and columns (0: as many as have room; in JSON all). `name` is for errors.
+ */
+int cli_print_rows(const char *name, const struct shmf_frame *frame, int64_t rows, int64_t columns);
+void cli_json_rows(const struct shmf_frame *frame, int64_t rows, int64_t columns);
 
 /* ---- words -------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@ _shmframe()
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "$("$1" $command --help 2>/dev/null | grep -o -- '--[a-z-]*')" -- "$word"))
     elif [[ -z $command ]]; then
-        COMPREPLY=($(compgen -W "ls info head describe verify import export rm sweep" -- "$word"))
+        COMPREPLY=($(compgen -W "ls info head describe verify import export sql rm sweep" -- "$word"))
     elif [[ $command == import && $position == 0 || $command == export && $position == 1 ]]; then
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$word"))

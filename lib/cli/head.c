@@ -1,8 +1,6 @@
 /* shmframe head: the first rows. */
 #include "cli.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct head {
@@ -11,83 +9,16 @@ struct head {
     int64_t columns;
 };
 
-static int64_t number(struct argp_state *state, const char *text)
-{
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (errno || end == text || *end || value < 1)
-        argp_error(state, "\"%s\" is no number above 0", text);
-    return value;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct head *head = state->input;
     if (key == 'n')
-        head->rows = number(state, argument);
+        head->rows = cli_positive(state, argument);
     else if (key == 'c')
-        head->columns = number(state, argument);
+        head->columns = cli_positive(state, argument);
     else if (cli_option(key, &head->names))
         return cli_arguments(key, state, &head->names, 1, 1);
     return 0;
-}
-
-/* ---- frames ------------------------------------------------------------------------------- */
-
-static int print_frame(const struct head *head, const struct shmf_frame *frame)
-{
-    struct shmf_error err = {0};
-    int64_t rows = shmf_frame_rows(frame) < head->rows ? shmf_frame_rows(frame) : head->rows;
-    struct shmf_frame *first = shmf_frame_slice(frame, 0, rows, &err);
-    if (!first)
-        return cli_fail(head->names.names[0], &err);
-    shmf_frame_print(
-        first, stdout,
-        &(struct shmf_print_options){.max_rows = head->rows, .max_columns = head->columns});
-    if (rows < shmf_frame_rows(frame))
-        printf("of %lld rows\n", (long long)shmf_frame_rows(frame));
-    shmf_frame_free(first);
-    return CLI_OK;
-}
-
-static void json_row(const struct shmf_frame *frame, int64_t row, int64_t columns)
-{
-    int64_t label;
-    cli_json_open('{');
-    cli_json_key("label");
-    if (shmf_frame_row_number(frame, row, &label) == 0)
-        cli_json_int(label);
-    else
-        cli_json_text(shmf_frame_row_text(frame, row));
-    cli_json_key("values");
-    cli_json_open('[');
-    for (int64_t c = 0; c < columns; c++)
-        cli_json_cell(frame, row, c);
-    cli_json_close(']');
-    cli_json_close('}');
-}
-
-static void json_frame(const struct head *head, const struct shmf_frame *frame)
-{
-    int64_t rows = shmf_frame_rows(frame), columns = shmf_frame_columns(frame);
-    cli_json_open('{');
-    cli_json_key("n_rows");
-    cli_json_int(rows);
-    cli_json_key("n_columns");
-    cli_json_int(columns);
-    columns = head->columns && head->columns < columns ? head->columns : columns;
-    cli_json_key("columns");
-    cli_json_open('[');
-    for (int64_t c = 0; c < columns; c++)
-        cli_json_text(shmf_frame_column_label(frame, c));
-    cli_json_close(']');
-    cli_json_key("rows");
-    cli_json_open('[');
-    for (int64_t r = 0; r < rows && r < head->rows; r++)
-        json_row(frame, r, columns);
-    cli_json_close(']');
-    cli_json_close('}');
 }
 
 /* ---- arrays ------------------------------------------------------------------------------- */
@@ -176,9 +107,9 @@ int cli_head(int argc, char **argv)
     if (cli_attach(&object, head.names.names[0], head.names.other_users, &err))
         return cli_fail(head.names.names[0], &err);
     if (object.frame && head.names.json)
-        json_frame(&head, object.frame);
+        cli_json_rows(object.frame, head.rows, head.columns);
     else if (object.frame)
-        status = print_frame(&head, object.frame);
+        status = cli_print_rows(head.names.names[0], object.frame, head.rows, head.columns);
     else if (head.names.json)
         json_array(&head, object.array);
     else

@@ -19,6 +19,7 @@ static const struct command {
     {"ls", cli_ls},         {"info", cli_info},     {"head", cli_head},
     {"verify", cli_verify}, {"import", cli_import}, {"describe", cli_describe},
     {"export", cli_export}, {"rm", cli_rm},         {"sweep", cli_sweep},
+    {"sql", cli_sql},
 };
 
 struct choice {
@@ -59,6 +60,7 @@ static const struct argp tool = {
            "  verify    checks every byte that has a meaning\n"
            "  import    a CSV or Arrow file becomes a named frame\n"
            "  export    a named frame becomes a CSV or Arrow file\n"
+           "  sql       runs SQL on named frames, where DuckDB is installed\n"
            "  rm        removes names that have no living owner\n"
            "  sweep     removes what killed processes left over\n\n"
            "`shmframe COMMAND --help' tells more of each. Exit status: 0 done, 1 failed (the "

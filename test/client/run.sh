@@ -31,4 +31,6 @@ if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
 fi
 flock -u 8
 export SHMF_CLIENTS=$folder
+# Of those tests that install it.
+export SHMFRAME_DUCKDB=$folder/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so
 exec "$@"

@@ -23,7 +23,7 @@ ALSO = {
     'task': {'frame_map', 'result', 'task'},
 }
 
-PUBLIC_ONLY = ['lib/arrow', 'lib/csv', 'lib/npy', 'lib/netcdf', 'lib/hdf5', 'lib/io', 'lib/mpi',
+PUBLIC_ONLY = ['lib/arrow', 'lib/csv', 'lib/duckdb', 'lib/npy', 'lib/netcdf', 'lib/hdf5', 'lib/io', 'lib/mpi',
                 'lib/cli', 'examples', 'test/consumer']
 
 
