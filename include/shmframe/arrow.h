@@ -118,11 +118,12 @@ struct shmf_arrow_import_options {
 /* A finished frame, which the caller owns, from a record batch (a struct array), or from an array
  * of any other type, which becomes its only column. utf8, large_utf8 and views of them become utf8
  * (large_utf8, if their bytes are more than 2^31 - 1), large and view types of binary become
- * binary, dictionaries of strings stay dictionaries. The structures are trusted as far as the
+ * binary, dictionaries of strings stay dictionaries, and those of values of fixed width (but bool)
+ * become columns of these values. The structures are trusted as far as the
  * interface goes: it does not say how long buffers are. Contents are checked: SHMF_E_INVAL for
  * offsets, indexes and UTF-8 that are wrong, SHMF_E_UNSUPPORTED for types that a frame does not
- * have (nested ones, null, union, run-end encoded, wide decimals, dictionaries of anything but
- * strings): the message names the field. SHMF_E_NOTFOUND: no field for the row labels;
+ * have (nested ones, null, union, run-end encoded, wide decimals, dictionaries of bool or
+ * binary): the message names the field. SHMF_E_NOTFOUND: no field for the row labels;
  * SHMF_E_DTYPE: not one that can be; also SHMF_E_TOOBIG, SHMF_E_NOSPC, SHMF_E_NOMEM. */
 SHMF_API struct shmf_frame *shmf_arrow_import(const struct ArrowSchema *schema,
                                               const struct ArrowArray *array,

@@ -51,20 +51,23 @@ static inline bool shmfi_arrow_text_is(struct shmf_text text, const char *wanted
 
 /* How the values of a field lie in its buffers. */
 enum shmfi_arrow_layout {
-    SHMFI_ARROW_FIXED,  /* `width` bytes each */
-    SHMFI_ARROW_BITS,   /* booleans */
-    SHMFI_ARROW_TEXT,   /* int32 offsets */
-    SHMFI_ARROW_LARGE,  /* int64 offsets */
-    SHMFI_ARROW_VIEW,   /* 16 bytes each that hold or point to the text */
-    SHMFI_ARROW_PARTS,  /* complex: a fixed-size list of two floats */
-    SHMFI_ARROW_INDEXES /* dictionary: `width` bytes each */
+    SHMFI_ARROW_FIXED,   /* `width` bytes each */
+    SHMFI_ARROW_BITS,    /* booleans */
+    SHMFI_ARROW_TEXT,    /* int32 offsets */
+    SHMFI_ARROW_LARGE,   /* int64 offsets */
+    SHMFI_ARROW_VIEW,    /* 16 bytes each that hold or point to the text */
+    SHMFI_ARROW_PARTS,   /* complex: a fixed-size list of two floats */
+    SHMFI_ARROW_INDEXES, /* dictionary: `width` bytes each */
+    SHMFI_ARROW_LOOKUP   /* the same, of values that are no text: they take the indexes' place */
 };
 
 struct shmfi_arrow_type {
     struct shmf_type type; /* the zone points into the schema */
     enum shmfi_arrow_layout layout;
     int64_t width;
+    enum shmf_dtype indexes;        /* of a dictionary whose values take their place */
     enum shmfi_arrow_layout values; /* of a dictionary */
+    int64_t values_width;           /* of values of fixed width */
 };
 
 /* For messages and labels: the specification lets it be NULL. */

@@ -141,6 +141,35 @@ static bool fill_mapped(const struct shmfi_arrow_field *field,
     return true;
 }
 
+/* The values that the indexes lead to; below nulls, zeros. */
+static bool fill_values(const struct shmfi_arrow_field *field,
+                        const struct shmfi_arrow_piece *piece, struct target *to)
+{
+    const struct ArrowArray *values = piece->array->dictionary;
+    const uint8_t *validity = values->null_count ? values->buffers[0] : NULL;
+    const unsigned char *data = values->buffers[1];
+    size_t width = (size_t)field->type.values_width;
+    for (int64_t i = 0; i < piece->n; i++) {
+        int64_t row = to->row + i, index = -1;
+        if (!shmfi_arrow_is_null(piece, i)) {
+            index =
+                shmfi_arrow_index(piece->array->buffers[1], field->type.indexes, piece->first + i);
+            if (index < 0 || index >= values->length)
+                return false;
+            if (validity && !shmfi_arrow_bit(validity, values->offset + index)) {
+                to->validity[row / 8] &= (uint8_t) ~(1u << (row % 8));
+                index = -1;
+            }
+        }
+        if (index < 0)
+            memset(to->data + (size_t)row * width, 0, width);
+        else
+            memcpy(to->data + (size_t)row * width, data + (size_t)(values->offset + index) * width,
+                   width);
+    }
+    return true;
+}
+
 /* ---- all ---------------------------------------------------------------------------------- */
 
 static bool fill_piece(const struct shmfi_arrow_field *field, const struct shmfi_arrow_piece *piece,
@@ -163,6 +192,8 @@ static bool fill_piece(const struct shmfi_arrow_field *field, const struct shmfi
             return fill_mapped(field, piece, batch, to);
         fill_fixed(piece, piece->array->buffers[1], piece->first, field->type.width, to);
         return true;
+    case SHMFI_ARROW_LOOKUP:
+        return fill_values(field, piece, to);
     default:
         return fill_texts(piece, field->type.layout == SHMFI_ARROW_LARGE, to);
     }
@@ -170,9 +201,10 @@ static bool fill_piece(const struct shmfi_arrow_field *field, const struct shmfi
 
 static const char *what_failed(enum shmfi_arrow_layout layout)
 {
-    return layout == SHMFI_ARROW_PARTS     ? "half of a complex number is null"
-           : layout == SHMFI_ARROW_INDEXES ? "an index without a category"
-                                           : "offsets that are not in order";
+    return layout == SHMFI_ARROW_PARTS ? "half of a complex number is null"
+           : layout == SHMFI_ARROW_INDEXES || layout == SHMFI_ARROW_LOOKUP
+               ? "an index without a category"
+               : "offsets that are not in order";
 }
 
 int shmfi_arrow_fill(const struct shmfi_arrow_import *import, int64_t f, struct shmf_frame *frame,

@@ -43,8 +43,11 @@ static int find_labels(struct shmfi_arrow_import *import, const char *wanted,
                                  : SHMF_OK;
     const struct shmfi_arrow_field *field = &import->fields[import->labels];
     enum shmf_dtype dtype = field->type.type.dtype;
-    if (dtype == SHMF_INT64 || dtype == SHMF_UTF8 || dtype == SHMF_LARGE_UTF8)
+    bool is_plain = field->type.layout != SHMFI_ARROW_LOOKUP;
+    if (is_plain && (dtype == SHMF_INT64 || dtype == SHMF_UTF8 || dtype == SHMF_LARGE_UTF8))
         return SHMF_OK;
+    if (!is_plain)
+        dtype = SHMF_DICTIONARY;
     return shmfi_arrow_error(err, SHMF_E_DTYPE, "field \"%s\": row labels of %s",
                              shmfi_arrow_name(field->schema), shmf_dtype_name(dtype));
 }

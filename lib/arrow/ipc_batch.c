@@ -221,12 +221,13 @@ static int begin(struct cursor *cursor, const struct shmfi_table *batch)
     return SHMF_OK;
 }
 
-static struct ArrowArray *no_values(struct shmfi_ipc_reader *reader)
+static struct ArrowArray *no_values(struct shmfi_ipc_reader *reader, bool fixed)
 {
     struct array *made = shmfi_ipc_allocate(reader, 1, sizeof *made);
     if (!made)
         return NULL;
-    made->array = (struct ArrowArray){.n_buffers = 3, .buffers = made->buffers, .release = release};
+    made->array = (struct ArrowArray){
+        .n_buffers = fixed ? 2 : 3, .buffers = made->buffers, .release = release};
     return &made->array;
 }
 
@@ -265,7 +266,7 @@ int shmfi_ipc_read_rows(struct shmfi_ipc_reader *reader, const struct shmfi_tabl
         if (field->id < 0 || rc)
             continue;
         if (!field->values)
-            field->values = no_values(reader);
+            field->values = no_values(reader, field->type.layout == SHMFI_ARROW_LOOKUP);
         if (!field->values)
             return SHMF_E_NOMEM;
         arrays[f].array.dictionary = field->values;
@@ -305,7 +306,7 @@ int shmfi_ipc_read_dictionary(struct shmfi_ipc_reader *reader, const struct shmf
         int rc = begin(&cursor, &data);
         cursor.name = shmfi_arrow_name(reader->schema.children[f]);
         if (!rc)
-            rc = read_array(&cursor, field->type.values, 0, made);
+            rc = read_array(&cursor, field->type.values, field->type.values_width, made);
         if (rc)
             return rc;
         field->values = &made->array;

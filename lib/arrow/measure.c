@@ -67,7 +67,7 @@ static const char *problem_of_field(const struct shmfi_arrow_field *field,
     const char *found = problem(array, field->type.layout, n);
     if (found || field->type.layout < SHMFI_ARROW_PARTS)
         return found;
-    if (field->type.layout == SHMFI_ARROW_INDEXES)
+    if (field->type.layout != SHMFI_ARROW_PARTS)
         return problem(array->dictionary, field->type.values,
                        array->dictionary ? array->dictionary->length : 0)
                    ? "dictionary"
@@ -200,6 +200,24 @@ static int64_t null_categories(const struct shmfi_arrow_field *field,
     return count;
 }
 
+/* Rows whose value is a null. */
+static int64_t null_values(const struct shmfi_arrow_field *field,
+                           const struct shmfi_arrow_piece *piece)
+{
+    const struct ArrowArray *values = piece->array->dictionary;
+    const uint8_t *validity = values->null_count ? values->buffers[0] : NULL;
+    int64_t count = 0;
+    for (int64_t i = 0; validity && i < piece->n; i++) {
+        if (shmfi_arrow_is_null(piece, i))
+            continue;
+        int64_t index =
+            shmfi_arrow_index(piece->array->buffers[1], field->type.indexes, piece->first + i);
+        count += index >= 0 && index < values->length &&
+                 !shmfi_arrow_bit(validity, values->offset + index);
+    }
+    return count;
+}
+
 static int measure_piece(struct shmfi_arrow_import *import, int64_t f, int64_t b,
                          struct shmf_error *err)
 {
@@ -213,6 +231,8 @@ static int measure_piece(struct shmfi_arrow_import *import, int64_t f, int64_t b
         if (bytes < 0 || __builtin_add_overflow(field->bytes, bytes, &field->bytes))
             return wrong(import, f, b, err, "offsets that lead nowhere");
     }
+    if (layout == SHMFI_ARROW_LOOKUP)
+        field->nulls += null_values(field, &piece);
     if (layout != SHMFI_ARROW_INDEXES)
         return SHMF_OK;
     int rc = shmfi_arrow_add_categories(import, field, b, piece.array->dictionary, err);

@@ -132,12 +132,25 @@ static int parse_dictionary(const struct ArrowSchema *field, struct shmfi_arrow_
         return shmfi_arrow_error(err, SHMF_E_INVAL,
                                  "field \"%s\": a dictionary with indexes of format \"%s\"",
                                  shmfi_arrow_name(field), field->format);
-    if (field->dictionary->dictionary || !parse_simple(field->dictionary->format, &values) ||
-        (values.type.dtype != SHMF_UTF8 && values.type.dtype != SHMF_LARGE_UTF8))
+    const char *format = field->dictionary->format;
+    bool known = !field->dictionary->dictionary &&
+                 (parse_simple(format, &values) || parse_timestamp(format, &values) ||
+                  parse_sized(format, &values));
+    bool is_text = values.type.dtype == SHMF_UTF8 || values.type.dtype == SHMF_LARGE_UTF8;
+    if (!known || (!is_text && values.layout != SHMFI_ARROW_FIXED))
         return shmfi_arrow_error(err, SHMF_E_UNSUPPORTED,
-                                 "field \"%s\": a dictionary of format \"%s\": only strings can be "
-                                 "categories",
-                                 shmfi_arrow_name(field), field->dictionary->format);
+                                 "field \"%s\": a dictionary of format \"%s\": of strings and of "
+                                 "values of fixed width only",
+                                 shmfi_arrow_name(field), format);
+    if (!is_text) {
+        type->indexes = type->type.dtype;
+        type->width = (int64_t)shmf_dtype_size(type->indexes);
+        type->type = values.type;
+        type->layout = SHMFI_ARROW_LOOKUP;
+        type->values = values.layout;
+        type->values_width = (int64_t)shmfi_arrow_width(&values.type);
+        return SHMF_OK;
+    }
     type->type.index_dtype = type->type.dtype;
     type->type.dtype = SHMF_DICTIONARY;
     type->type.ordered = (field->flags & ARROW_FLAG_DICTIONARY_ORDERED) != 0;
@@ -161,6 +174,7 @@ int shmfi_arrow_type(const struct ArrowSchema *field, struct shmfi_arrow_type *t
         if (rc)
             return rc;
     }
-    type->width = (int64_t)shmfi_arrow_width(&type->type);
+    if (type->layout != SHMFI_ARROW_LOOKUP)
+        type->width = (int64_t)shmfi_arrow_width(&type->type);
     return SHMF_OK;
 }
