@@ -73,7 +73,7 @@ static struct shmf_array *load(int fd, const char *path, int64_t size, const cha
 
 struct shmf_array *shmf_npz_load(const char *path, const char *name, struct shmf_error *err)
 {
-    int64_t size;
+    int64_t size = 0;
     int fd = open_file(path, &size, err);
     if (fd < 0)
         return NULL;
@@ -100,7 +100,7 @@ static int tell(const struct shmfi_zip_member *member, void *context)
 int64_t shmf_npz_each(const char *path, int (*visit)(const char *name, void *context),
                       void *context, struct shmf_error *err)
 {
-    int64_t size;
+    int64_t size = 0;
     struct telling telling = {visit, context, 0, 0};
     if (!visit)
         return shmfi_npy_error(err, SHMF_E_INVAL, "visit: NULL");
