@@ -156,6 +156,13 @@ size_t test_account_leaks(const struct test_account *before, const struct test_a
     return leaks;
 }
 
+static double patience = 30;
+
+void test_account_set_patience(double seconds)
+{
+    patience = seconds;
+}
+
 static bool settled(void *before)
 {
     struct test_account now = test_account_take();
@@ -166,7 +173,7 @@ static bool settled(void *before)
 
 size_t test_account_settle(const struct test_account *before)
 {
-    if (test_wait_until(30, settled, (void *)(uintptr_t)before))
+    if (test_wait_until(patience, settled, (void *)(uintptr_t)before))
         return 0;
     struct test_account now = test_account_take();
     size_t leaks = test_account_leaks(before, &now, true);

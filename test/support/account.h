@@ -22,10 +22,14 @@ void test_account_free(struct test_account *account);
 size_t test_account_leaks(const struct test_account *before, const struct test_account *after,
                           bool print);
 
-/* Waits up to a second (processes take a moment to die) until nothing is held that was not held
- * when `before` was taken; returns the number of leaks, each printed to stderr. Memory that the
- * library keeps for reuse is no leak: it is trimmed first. */
+/* Waits up to half a minute (processes take a moment to die, and a busy machine takes its time)
+ * until nothing is held that was not held when `before` was taken; returns the number of leaks,
+ * each printed to stderr. Memory that the library keeps for reuse is no leak: it is trimmed
+ * first. */
 size_t test_account_settle(const struct test_account *before);
+
+/* For tests that leak on purpose. */
+void test_account_set_patience(double seconds);
 
 /* A setup and a teardown for CMocka: the test fails when it leaks. */
 int test_account_setup(void **state);
