@@ -1,32 +1,18 @@
 #include "adapter.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-int shmfi_arrow_error(struct shmf_error *err, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (!err)
-        return code;
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return code;
-}
-
 int shmfi_arrow_no_memory(struct shmf_error *err)
 {
-    return shmfi_arrow_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+    return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
 }
 
 int shmfi_arrow_check_reserved(const uint64_t *words, size_t count, struct shmf_error *err)
 {
     for (size_t i = 0; i < count; i++)
         if (words[i])
-            return shmfi_arrow_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return SHMF_OK;
 }
 

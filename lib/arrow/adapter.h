@@ -11,9 +11,6 @@
 #define SHMFI_ARROW_ROW_LABELS "shmframe.row_labels"
 #define SHMFI_ARROW_COMPLEX    "shmframe.complex"
 
-/* Records `code` and the message in `*err` (which may be NULL) and returns `code`. */
-int shmfi_arrow_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
-
 /* SHMF_E_NOMEM. */
 int shmfi_arrow_no_memory(struct shmf_error *err);
 

@@ -78,11 +78,10 @@ static struct shmf_text *texts_of(const struct shmfi_arrow_field *field, int64_t
         texts[i] = shmfi_arrow_text(dictionary, field->type.values, at);
         if (texts[i].data)
             continue;
-        *rc =
-            shmfi_arrow_error(err, SHMF_E_INVAL,
-                              "field \"%s\": batch %lld: dictionary: value %lld: its offsets lead "
-                              "nowhere",
-                              shmfi_arrow_name(field->schema), (long long)batch, (long long)i);
+        *rc = shmf_error_set(err, SHMF_E_INVAL,
+                             "field \"%s\": batch %lld: dictionary: value %lld: its offsets lead "
+                             "nowhere",
+                             shmfi_arrow_name(field->schema), (long long)batch, (long long)i);
         free(texts);
         return NULL;
     }

@@ -216,7 +216,7 @@ int shmfi_arrow_fill(const struct shmfi_arrow_import *import, int64_t f, struct 
                         .validity = shmf_frame_validity_mut(frame, column),
                         .offsets = shmf_frame_offsets_mut(frame, column)};
     if (!to.data || shmf_frame_type(frame, column, &type))
-        return shmfi_arrow_error(err, SHMF_E_ACCESS, "the frame cannot be written");
+        return shmf_error_set(err, SHMF_E_ACCESS, "the frame cannot be written");
     to.wide = type.dtype == SHMF_LARGE_UTF8;
     to.index_dtype = type.index_dtype;
     for (int64_t b = 0; b < import->n_batches; b++) {
@@ -226,9 +226,9 @@ int shmfi_arrow_fill(const struct shmfi_arrow_import *import, int64_t f, struct 
         if (piece.validity && to.validity) /* without a null there is no bitmap */
             shmfi_arrow_copy_bits(to.validity, to.row, piece.validity, piece.first, piece.n);
         if (!fill_piece(field, &piece, b, &to))
-            return shmfi_arrow_error(err, SHMF_E_INVAL, "field \"%s\": batch %lld: %s",
-                                     shmfi_arrow_name(field->schema), (long long)b,
-                                     what_failed(field->type.layout));
+            return shmf_error_set(err, SHMF_E_INVAL, "field \"%s\": batch %lld: %s",
+                                  shmfi_arrow_name(field->schema), (long long)b,
+                                  what_failed(field->type.layout));
         to.row += piece.n;
     }
     return SHMF_OK;

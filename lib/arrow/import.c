@@ -38,8 +38,8 @@ static int find_labels(struct shmfi_arrow_import *import, const char *wanted,
             import->labels = f;
     }
     if (import->labels < 0)
-        return wanted && *wanted ? shmfi_arrow_error(err, SHMF_E_NOTFOUND,
-                                                     "row_labels: there is no field \"%s\"", wanted)
+        return wanted && *wanted ? shmf_error_set(err, SHMF_E_NOTFOUND,
+                                                  "row_labels: there is no field \"%s\"", wanted)
                                  : SHMF_OK;
     const struct shmfi_arrow_field *field = &import->fields[import->labels];
     enum shmf_dtype dtype = field->type.type.dtype;
@@ -48,8 +48,8 @@ static int find_labels(struct shmfi_arrow_import *import, const char *wanted,
         return SHMF_OK;
     if (!is_plain)
         dtype = SHMF_DICTIONARY;
-    return shmfi_arrow_error(err, SHMF_E_DTYPE, "field \"%s\": row labels of %s",
-                             shmfi_arrow_name(field->schema), shmf_dtype_name(dtype));
+    return shmf_error_set(err, SHMF_E_DTYPE, "field \"%s\": row labels of %s",
+                          shmfi_arrow_name(field->schema), shmf_dtype_name(dtype));
 }
 
 static int read_schema(struct shmfi_arrow_import *import, const char *labels,
@@ -59,7 +59,7 @@ static int read_schema(struct shmfi_arrow_import *import, const char *labels,
     import->is_struct = is_struct(schema);
     import->n_fields = import->is_struct ? schema->n_children : 1;
     if (import->n_fields < 0 || (import->is_struct && import->n_fields > 0 && !schema->children))
-        return shmfi_arrow_error(err, SHMF_E_INVAL, "schema: number of children");
+        return shmf_error_set(err, SHMF_E_INVAL, "schema: number of children");
     import->fields = calloc((size_t)import->n_fields + 1, sizeof import->fields[0]);
     if (!import->fields)
         return shmfi_arrow_no_memory(err);
@@ -125,9 +125,9 @@ static int plan_column(const struct shmfi_arrow_field *field, struct shmf_column
     if (column->dtype == SHMF_UTF8 && field->bytes > INT32_MAX)
         column->dtype = SHMF_LARGE_UTF8;
     if (column->dtype == SHMF_BINARY && field->bytes > INT32_MAX)
-        return shmfi_arrow_error(err, SHMF_E_TOOBIG,
-                                 "field \"%s\": %lld bytes: binary holds 2^31 - 1 at most",
-                                 column->label, (long long)field->bytes);
+        return shmf_error_set(err, SHMF_E_TOOBIG,
+                              "field \"%s\": %lld bytes: binary holds 2^31 - 1 at most",
+                              column->label, (long long)field->bytes);
     if (column->dtype == SHMF_DICTIONARY) {
         details->type.index_dtype = index_dtype(field);
         details->values = field->categories.values;
@@ -208,9 +208,9 @@ static int plan_texts(const struct shmfi_arrow_import *import, struct plan *plan
             struct shmf_text text =
                 shmfi_arrow_text(piece.array, field->type.layout, piece.first + i);
             if (!text.data || text.size >= end - at || memchr(text.data, 0, (size_t)text.size))
-                return shmfi_arrow_error(err, SHMF_E_INVAL,
-                                         "field \"%s\": row %lld: no text that can be a label",
-                                         shmfi_arrow_name(field->schema), (long long)row);
+                return shmf_error_set(err, SHMF_E_INVAL,
+                                      "field \"%s\": row %lld: no text that can be a label",
+                                      shmfi_arrow_name(field->schema), (long long)row);
             plan->labels[row] = memcpy(at, text.data, (size_t)text.size);
             at += text.size;
             *at++ = '\0';
@@ -227,8 +227,8 @@ static int plan_labels(const struct shmfi_arrow_import *import, struct plan *pla
         return SHMF_OK;
     const struct shmfi_arrow_field *field = &import->fields[import->labels];
     if (field->nulls > 0)
-        return shmfi_arrow_error(err, SHMF_E_DTYPE, "field \"%s\": row labels with nulls",
-                                 shmfi_arrow_name(field->schema));
+        return shmf_error_set(err, SHMF_E_DTYPE, "field \"%s\": row labels with nulls",
+                              shmfi_arrow_name(field->schema));
     return field->type.type.dtype == SHMF_INT64 ? plan_numbers(import, plan, err)
                                                 : plan_texts(import, plan, err);
 }
@@ -261,8 +261,8 @@ static void name_field(const struct shmfi_arrow_import *import, const struct pla
     if (end == at || column < 0 || column >= plan->n)
         return;
     memcpy(message, err->message, sizeof message);
-    shmfi_arrow_error(err, err->code, "field \"%s\": %s",
-                      shmfi_arrow_name(import->fields[plan->fields[column]].schema), message);
+    shmf_error_set(err, err->code, "field \"%s\": %s",
+                   shmfi_arrow_name(import->fields[plan->fields[column]].schema), message);
 }
 
 static struct shmf_frame *make_frame(const struct shmfi_arrow_import *import, struct plan *plan,
@@ -310,8 +310,8 @@ struct shmf_frame *shmf_arrow_import(const struct ArrowSchema *schema,
                                      struct shmf_error *err)
 {
     if (!schema || !schema->release || !array || !array->release) {
-        shmfi_arrow_error(err, SHMF_E_INVAL, "%s: NULL or released",
-                          schema && schema->release ? "array" : "schema");
+        shmf_error_set(err, SHMF_E_INVAL, "%s: NULL or released",
+                       schema && schema->release ? "array" : "schema");
         return NULL;
     }
     if (options && shmfi_arrow_check_reserved(options->reserved, 4, err))
@@ -324,7 +324,7 @@ struct shmf_frame *shmf_arrow_import(const struct ArrowSchema *schema,
 static int stream_failed(struct ArrowArrayStream *stream, int code, struct shmf_error *err)
 {
     const char *reason = stream->get_last_error ? stream->get_last_error(stream) : NULL;
-    shmfi_arrow_error(err, SHMF_E_SYS, "stream: %s", reason ? reason : strerror(code));
+    shmf_error_set(err, SHMF_E_SYS, "stream: %s", reason ? reason : strerror(code));
     if (err)
         err->sys_errno = code;
     return SHMF_E_SYS;
@@ -362,7 +362,7 @@ struct shmf_frame *shmf_arrow_import_stream(struct ArrowArrayStream *stream,
     struct shmf_frame *frame = NULL;
     int64_t n = 0;
     if (!stream || !stream->release) {
-        shmfi_arrow_error(err, SHMF_E_INVAL, "stream: NULL or released");
+        shmf_error_set(err, SHMF_E_INVAL, "stream: NULL or released");
         return NULL;
     }
     if (options && shmfi_arrow_check_reserved(options->reserved, 4, err))

@@ -213,8 +213,8 @@ static int begin(struct cursor *cursor, const struct shmfi_table *batch)
         !shmfi_table_table(batch, SHMFI_BATCH_COMPRESSION, &compression))
         return wrong(cursor, "the batch's metadata");
     if (compression.size)
-        return shmfi_arrow_error(cursor->reader->err, SHMF_E_UNSUPPORTED,
-                                 "byte %zu: the batch is compressed", cursor->at);
+        return shmf_error_set(cursor->reader->err, SHMF_E_UNSUPPORTED,
+                              "byte %zu: the batch is compressed", cursor->at);
     if (cursor->length < 0 || cursor->length > MAX_ROWS)
         return shmfi_ipc_corrupt(cursor->reader, cursor->at, "a batch of %lld rows",
                                  (long long)cursor->length);
@@ -297,9 +297,9 @@ int shmfi_ipc_read_dictionary(struct shmfi_ipc_reader *reader, const struct shmf
         if (field->id != id)
             continue;
         if (delta && field->values)
-            return shmfi_arrow_error(reader->err, SHMF_E_UNSUPPORTED,
-                                     "byte %zu: field \"%s\": a dictionary that grows", at,
-                                     shmfi_arrow_name(reader->schema.children[f]));
+            return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED,
+                                  "byte %zu: field \"%s\": a dictionary that grows", at,
+                                  shmfi_arrow_name(reader->schema.children[f]));
         struct array *made = shmfi_ipc_allocate(reader, 1, sizeof *made);
         if (!made)
             return SHMF_E_NOMEM;

@@ -19,7 +19,7 @@ static int failed(struct shmf_error *err, const char *what, const char *path)
                  : code == ENOSPC                  ? SHMF_E_NOSPC
                  : code == ENOMEM                  ? SHMF_E_NOMEM
                                                    : SHMF_E_SYS;
-    shmfi_arrow_error(err, status, "%s%s%s: %s", what, *path ? " " : "", path, strerror(code));
+    shmf_error_set(err, status, "%s%s%s: %s", what, *path ? " " : "", path, strerror(code));
     if (err)
         err->sys_errno = code;
     return status;
@@ -80,7 +80,7 @@ struct shmf_frame *shmf_ipc_load(const char *path, const struct shmf_arrow_impor
         if (path)
             failed(err, "open", path);
         else
-            shmfi_arrow_error(err, SHMF_E_INVAL, "path: NULL");
+            shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
         return NULL;
     }
     struct shmf_frame *frame = shmf_ipc_read(fd, options, err);
@@ -113,7 +113,7 @@ int shmf_ipc_save(const struct shmf_frame *frame, const char *path,
                   const struct shmf_ipc_options *options, struct shmf_error *err)
 {
     if (!path)
-        return shmfi_arrow_error(err, SHMF_E_INVAL, "path: NULL");
+        return shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
     char *name = malloc(strlen(path) + SUFFIX);
     if (!name)
         return shmfi_arrow_no_memory(err);

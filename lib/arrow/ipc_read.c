@@ -19,8 +19,8 @@ void *shmfi_ipc_allocate(struct shmfi_ipc_reader *reader, size_t count, size_t s
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > MOST_MEMORY(reader->size) ||
         (reader->allocated += bytes) > MOST_MEMORY(reader->size)) {
-        shmfi_arrow_error(reader->err, SHMF_E_NOMEM,
-                          "the metadata describe more than %zu bytes can hold", reader->size);
+        shmf_error_set(reader->err, SHMF_E_NOMEM,
+                       "the metadata describe more than %zu bytes can hold", reader->size);
         return NULL;
     }
     struct shmfi_ipc_memory *memory = calloc(1, sizeof *memory + bytes);
@@ -40,7 +40,7 @@ int shmfi_ipc_corrupt(struct shmfi_ipc_reader *reader, size_t at, const char *fo
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    return shmfi_arrow_error(reader->err, SHMF_E_CORRUPT, "byte %zu: %s", at, what);
+    return shmf_error_set(reader->err, SHMF_E_CORRUPT, "byte %zu: %s", at, what);
 }
 
 /* ---- messages ----------------------------------------------------------------------------- */
@@ -86,8 +86,8 @@ static int read_message(struct shmfi_ipc_reader *reader, size_t at, size_t end,
         !shmfi_table_table(&table, SHMFI_MESSAGE_HEADER, &message->header))
         return shmfi_ipc_corrupt(reader, at, "a message's metadata");
     if (version < SHMFI_IPC_V4 || version > SHMFI_IPC_V5)
-        return shmfi_arrow_error(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: metadata version %lld",
-                                 at, (long long)version + 1);
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: metadata version %lld",
+                              at, (long long)version + 1);
     message->body = message->flat + message->flat_size;
     if (body_size < 0 || (uint64_t)body_size > end - message->body)
         return shmfi_ipc_corrupt(reader, message->body, "a body of %lld bytes, but there are %zu",
@@ -177,8 +177,8 @@ static int read_file(struct shmfi_ipc_reader *reader)
         !shmfi_table_table(&footer, SHMFI_FOOTER_SCHEMA, &schema))
         return shmfi_ipc_corrupt(reader, end, "the footer");
     if (version < SHMFI_IPC_V4 || version > SHMFI_IPC_V5)
-        return shmfi_arrow_error(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: metadata version %lld",
-                                 end, (long long)version + 1);
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: metadata version %lld",
+                              end, (long long)version + 1);
     if (!schema.size)
         return shmfi_ipc_corrupt(reader, end, "the footer has no schema");
     int rc = shmfi_ipc_read_schema(reader, &schema, end);
@@ -198,7 +198,7 @@ struct shmf_frame *shmf_ipc_read_memory(const void *data, size_t size,
     struct shmfi_ipc_reader reader = {.bytes = data, .size = size, .err = err};
     struct shmf_frame *frame = NULL;
     if ((!data && size > 0) || (uintptr_t)data % 8) {
-        shmfi_arrow_error(err, SHMF_E_INVAL, "data: NULL, or not aligned to 8 bytes");
+        shmf_error_set(err, SHMF_E_INVAL, "data: NULL, or not aligned to 8 bytes");
         return NULL;
     }
     if (options && shmfi_arrow_check_reserved(options->reserved, 4, err))

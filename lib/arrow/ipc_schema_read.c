@@ -24,8 +24,8 @@ static int read_name(struct shmfi_ipc_reader *reader, const struct shmfi_table *
     if (!shmfi_table_string(table, field, &text, &size))
         return wrong(reader, at);
     if (size > 0 && memchr(text, 0, size))
-        return shmfi_arrow_error(reader->err, SHMF_E_UNSUPPORTED,
-                                 "byte %zu: a field's name or zone with a NUL byte", at);
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED,
+                              "byte %zu: a field's name or zone with a NUL byte", at);
     char *copy = shmfi_ipc_allocate(reader, size + 1, 1);
     if (!copy)
         return SHMF_E_NOMEM;
@@ -272,7 +272,7 @@ int shmfi_ipc_read_schema(struct shmfi_ipc_reader *reader, const struct shmfi_ta
         !shmfi_table_vector(table, SHMFI_SCHEMA_FIELDS, 4, &fields))
         return wrong(reader, at);
     if (endianness != 0)
-        return shmfi_arrow_error(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: big-endian data", at);
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED, "byte %zu: big-endian data", at);
     int rc = make_node(reader, fields.n, &reader->schema);
     if (!rc)
         rc = read_pairs(reader, table, SHMFI_SCHEMA_METADATA, at, &reader->schema.metadata);

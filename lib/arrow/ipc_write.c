@@ -40,9 +40,9 @@ static int write_bytes(struct writer *writer, const void *bytes, uint64_t size)
             continue;
         if (n <= 0) {
             int code = n < 0 ? errno : EIO;
-            shmfi_arrow_error(writer->err, code == ENOSPC ? SHMF_E_NOSPC : SHMF_E_SYS,
-                              "write behind byte %llu: %s", (unsigned long long)writer->at,
-                              strerror(code));
+            shmf_error_set(writer->err, code == ENOSPC ? SHMF_E_NOSPC : SHMF_E_SYS,
+                           "write behind byte %llu: %s", (unsigned long long)writer->at,
+                           strerror(code));
             if (writer->err)
                 writer->err->sys_errno = code;
             return code == ENOSPC ? SHMF_E_NOSPC : SHMF_E_SYS;
@@ -259,8 +259,7 @@ static int write_batches(struct writer *writer, struct ArrowArrayStream *stream)
     while (!rc) {
         struct ArrowArray batch = {.release = NULL};
         if (stream->get_next(stream, &batch))
-            return shmfi_arrow_error(writer->err, SHMF_E_NOMEM, "%s",
-                                     stream->get_last_error(stream));
+            return shmf_error_set(writer->err, SHMF_E_NOMEM, "%s", stream->get_last_error(stream));
         if (!batch.release)
             return SHMF_OK;
         if (writer->n_batches == 0)
@@ -317,7 +316,7 @@ int shmf_ipc_write(const struct shmf_frame *frame, int fd, const struct shmf_ipc
     if (shmfi_arrow_check_reserved(o->reserved, 4, err))
         return SHMF_E_INVAL;
     if (o->format != SHMF_IPC_FILE && o->format != SHMF_IPC_STREAM)
-        return shmfi_arrow_error(err, SHMF_E_INVAL, "options.format: %d", (int)o->format);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.format: %d", (int)o->format);
     int rc = shmf_arrow_export_stream(frame, &export, &stream, err);
     if (rc)
         return rc;

@@ -21,9 +21,9 @@ struct shmfi_arrow_piece shmfi_arrow_piece(const struct shmfi_arrow_import *impo
 static int wrong(const struct shmfi_arrow_import *import, int64_t field, int64_t batch,
                  struct shmf_error *err, const char *what)
 {
-    return shmfi_arrow_error(err, SHMF_E_INVAL, "field \"%s\": batch %lld: %s",
-                             field < 0 ? "" : shmfi_arrow_name(import->fields[field].schema),
-                             (long long)batch, what);
+    return shmf_error_set(err, SHMF_E_INVAL, "field \"%s\": batch %lld: %s",
+                          field < 0 ? "" : shmfi_arrow_name(import->fields[field].schema),
+                          (long long)batch, what);
 }
 
 static int64_t buffers_of(enum shmfi_arrow_layout layout)
@@ -246,7 +246,7 @@ int shmfi_arrow_measure(struct shmfi_arrow_import *import, struct shmf_error *er
     int rc = SHMF_OK;
     for (int64_t b = 0; b < import->n_batches; b++)
         if (__builtin_add_overflow(import->n_rows, import->batches[b].length, &import->n_rows))
-            return shmfi_arrow_error(err, SHMF_E_TOOBIG, "too many rows");
+            return shmf_error_set(err, SHMF_E_TOOBIG, "too many rows");
     for (int64_t f = 0; f < import->n_fields; f++)
         for (int64_t b = 0; b < import->n_batches && !rc; b++)
             rc = measure_piece(import, f, b, err);

@@ -231,10 +231,10 @@ int shmfi_arrow_check_export(const struct shmf_frame *frame,
                              struct shmf_error *err)
 {
     if (!frame || !to)
-        return shmfi_arrow_error(err, SHMF_E_INVAL, "%s: NULL", frame ? "to be filled" : "frame");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", frame ? "to be filled" : "frame");
     if (options && options->batch_rows < 0)
-        return shmfi_arrow_error(err, SHMF_E_INVAL, "options.batch_rows: %lld",
-                                 (long long)options->batch_rows);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.batch_rows: %lld",
+                              (long long)options->batch_rows);
     return options ? shmfi_arrow_check_reserved(options->reserved, 4, err) : SHMF_OK;
 }
 
@@ -250,7 +250,7 @@ int shmf_arrow_export_schema(const struct shmf_frame *frame,
     if (rc == SHMF_E_NOMEM)
         return shmfi_arrow_no_memory(err);
     if (rc)
-        return shmfi_arrow_error(err, rc, "a column's label has a NUL byte, or its type is broken");
+        return shmf_error_set(err, rc, "a column's label has a NUL byte, or its type is broken");
     *schema = made;
     return SHMF_OK;
 }

@@ -129,19 +129,19 @@ static int parse_dictionary(const struct ArrowSchema *field, struct shmfi_arrow_
     struct shmfi_arrow_type values = {.layout = SHMFI_ARROW_FIXED};
     if (type->layout != SHMFI_ARROW_FIXED || type->type.dtype < SHMF_INT8 ||
         type->type.dtype > SHMF_UINT64)
-        return shmfi_arrow_error(err, SHMF_E_INVAL,
-                                 "field \"%s\": a dictionary with indexes of format \"%s\"",
-                                 shmfi_arrow_name(field), field->format);
+        return shmf_error_set(err, SHMF_E_INVAL,
+                              "field \"%s\": a dictionary with indexes of format \"%s\"",
+                              shmfi_arrow_name(field), field->format);
     const char *format = field->dictionary->format;
     bool known = !field->dictionary->dictionary &&
                  (parse_simple(format, &values) || parse_timestamp(format, &values) ||
                   parse_sized(format, &values));
     bool is_text = values.type.dtype == SHMF_UTF8 || values.type.dtype == SHMF_LARGE_UTF8;
     if (!known || (!is_text && values.layout != SHMFI_ARROW_FIXED))
-        return shmfi_arrow_error(err, SHMF_E_UNSUPPORTED,
-                                 "field \"%s\": a dictionary of format \"%s\": of strings and of "
-                                 "values of fixed width only",
-                                 shmfi_arrow_name(field), format);
+        return shmf_error_set(err, SHMF_E_UNSUPPORTED,
+                              "field \"%s\": a dictionary of format \"%s\": of strings and of "
+                              "values of fixed width only",
+                              shmfi_arrow_name(field), format);
     if (!is_text) {
         type->indexes = type->type.dtype;
         type->width = (int64_t)shmf_dtype_size(type->indexes);
@@ -166,7 +166,7 @@ int shmfi_arrow_type(const struct ArrowSchema *field, struct shmfi_arrow_type *t
     *type = (struct shmfi_arrow_type){.layout = SHMFI_ARROW_FIXED};
     if (!parse_simple(format, type) && !parse_timestamp(format, type) &&
         !parse_sized(format, type) && !parse_complex(field, type))
-        return shmfi_arrow_error(
+        return shmf_error_set(
             err, SHMF_E_UNSUPPORTED, "field \"%s\": format \"%s\": a frame has no such type%s",
             shmfi_arrow_name(field), format, format[0] == '+' ? " (it is nested)" : "");
     if (field->dictionary) {

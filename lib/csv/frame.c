@@ -122,16 +122,16 @@ static int take_labels(struct labels *labels, const struct shmfi_csv_part *part,
     const struct shmfi_csv_column *column = &part->columns[c];
     const struct shmfi_csv_target *target = &part->plan->targets[c];
     if (column->nulls)
-        return shmfi_csv_error(err, SHMF_E_CORRUPT, "row_labels: there are nulls among them");
+        return shmf_error_set(err, SHMF_E_CORRUPT, "row_labels: there are nulls among them");
     int rc = shmfi_csv_is_text(target) ? text_labels(labels, part, column)
                                        : number_labels(labels, column, target, part->rows);
     spec->row_labels = labels->texts;
     spec->row_numbers = labels->numbers;
-    return rc ? shmfi_csv_error(err, rc, "row_labels: %s",
-                                rc == SHMF_E_NOMEM ? "private memory is exhausted"
-                                : rc == SHMF_E_DTYPE
-                                    ? "the column is neither of integers nor of text"
-                                    : "a text with a NUL byte")
+    return rc ? shmf_error_set(err, rc, "row_labels: %s",
+                               rc == SHMF_E_NOMEM ? "private memory is exhausted"
+                               : rc == SHMF_E_DTYPE
+                                   ? "the column is neither of integers nor of text"
+                                   : "a text with a NUL byte")
               : SHMF_OK;
 }
 
@@ -200,7 +200,7 @@ struct shmf_frame *shmfi_csv_part_frame(const struct shmfi_csv_part *part, struc
         describe(part, sizes, nullable, columns, details);
         frame = make(part, &spec, task, err);
     } else {
-        shmfi_csv_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+        shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
     }
     free(columns);
     free(details);

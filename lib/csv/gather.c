@@ -39,7 +39,7 @@ struct shmfi_csv_gathered *shmfi_csv_gather_begin(struct shmfi_csv_reading *read
             return gathered;
         shmfi_csv_gather_end(gathered, true);
     }
-    shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
+    shmf_error_set(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     return NULL;
 }
 
@@ -76,7 +76,7 @@ static struct shmf_frame *new_frame(struct shmfi_csv_gathered *gathered)
                                              .details = details};
         frame = shmf_frame_new(&spec, gathered->reading->err);
     } else {
-        shmfi_csv_error(gathered->reading->err, SHMF_E_NOMEM, "private memory is exhausted");
+        shmf_error_set(gathered->reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     }
     free(columns);
     free(details);
@@ -160,13 +160,13 @@ static int look(struct shmfi_csv_gathered *gathered, int64_t c, const struct shm
         return more;
     const int64_t size = text_size(from, target->dtype == SHMF_LARGE_UTF8, &first);
     if (size < 0)
-        return shmfi_csv_error(gathered->reading->err, SHMF_E_POOL_BROKEN,
-                               "a task returned a frame with wrong offsets");
+        return shmf_error_set(gathered->reading->err, SHMF_E_POOL_BROKEN,
+                              "a task returned a frame with wrong offsets");
     needed += size;
     if (needed > INT32_MAX && target->dtype == SHMF_UTF8)
-        return shmfi_csv_error(gathered->reading->err, SHMF_E_TOOBIG,
-                               "column %lld: only large_utf8 holds more than 2^31 - 1 bytes",
-                               (long long)c + 1);
+        return shmf_error_set(gathered->reading->err, SHMF_E_TOOBIG,
+                              "column %lld: only large_utf8 holds more than 2^31 - 1 bytes",
+                              (long long)c + 1);
     if (gathered->frame && needed <= gathered->sizes[c])
         return more;
     int64_t room = expected(gathered, needed, gathered->rows + from->n_rows);
@@ -217,8 +217,8 @@ static int check(const struct shmfi_csv_gathered *gathered, const struct shmf_fr
                column.dtype == (enum shmf_dtype)gathered->reading->plan->targets[c].dtype;
     }
     return fine ? SHMF_OK
-                : shmfi_csv_error(gathered->reading->err, SHMF_E_CORRUPT,
-                                  "it was changed while it was read");
+                : shmf_error_set(gathered->reading->err, SHMF_E_CORRUPT,
+                                 "it was changed while it was read");
 }
 
 int shmfi_csv_gather_add(struct shmfi_csv_gathered *gathered, const struct shmf_frame *part)
@@ -247,8 +247,8 @@ struct shmf_frame *shmfi_csv_gather_end(struct shmfi_csv_gathered *gathered, boo
         return NULL;
     struct shmf_frame *frame = gathered->frame;
     if (!failed && gathered->rows != gathered->n_rows)
-        failed = shmfi_csv_error(gathered->reading->err, SHMF_E_CORRUPT,
-                                 "it was changed while it was read") != 0;
+        failed = shmf_error_set(gathered->reading->err, SHMF_E_CORRUPT,
+                                "it was changed while it was read") != 0;
     if (frame && (failed || shmf_frame_finish(frame, gathered->reading->err))) {
         shmf_frame_free(frame);
         frame = NULL;

@@ -8,7 +8,7 @@
 
 static int no_memory(struct shmfi_csv_reading *reading)
 {
-    return shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
+    return shmf_error_set(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
 }
 
 static int add(struct shmfi_csv_reading *reading, char *label)
@@ -44,7 +44,7 @@ static int add_field(struct shmfi_csv_reading *reading, struct shmfi_csv_reader 
     if (strlen(label) != size || shmfi_csv_utf8(label, size) < size) {
         free(label);
         shmfi_csv_fail(reader, SHMF_E_CORRUPT, "a label that is not UTF-8, or with a NUL byte");
-        return shmfi_csv_error(reading->err, reader->failure->code, "%s", reader->failure->message);
+        return shmf_error_set(reading->err, reader->failure->code, "%s", reader->failure->message);
     }
     return add(reading, label);
 }
@@ -56,8 +56,8 @@ static int check_columns(struct shmfi_csv_reading *reading)
     if (!options->columns)
         return SHMF_OK;
     if (options->n_columns != reading->n_columns)
-        return shmfi_csv_error(reading->err, SHMF_E_CORRUPT, "line 1: %lld columns instead of %lld",
-                               (long long)reading->n_columns, (long long)options->n_columns);
+        return shmf_error_set(reading->err, SHMF_E_CORRUPT, "line 1: %lld columns instead of %lld",
+                              (long long)reading->n_columns, (long long)options->n_columns);
     for (int64_t c = 0; c < reading->n_columns; c++) {
         const char *label = options->columns[c].label;
         if (options->no_header && label) {
@@ -66,9 +66,9 @@ static int check_columns(struct shmfi_csv_reading *reading)
             if (!reading->labels[c])
                 return no_memory(reading);
         } else if (label && strcmp(label, reading->labels[c]) != 0) {
-            return shmfi_csv_error(reading->err, SHMF_E_CORRUPT,
-                                   "line 1, column %lld: it is labelled \"%.60s\", not \"%.60s\"",
-                                   (long long)c + 1, reading->labels[c], label);
+            return shmf_error_set(reading->err, SHMF_E_CORRUPT,
+                                  "line 1, column %lld: it is labelled \"%.60s\", not \"%.60s\"",
+                                  (long long)c + 1, reading->labels[c], label);
         }
     }
     return SHMF_OK;
@@ -87,13 +87,13 @@ int shmfi_csv_read_header(struct shmfi_csv_reading *reading)
     shmfi_csv_reader_begin(&reader, text + mark, size - mark, 1, reading->options.delimiter,
                            origin->crlf, &failure);
     if (!shmfi_csv_next_row(&reader, 2))
-        return shmfi_csv_error(reading->err, SHMF_E_CORRUPT,
-                               "line 1: there is nothing, not even a header");
+        return shmf_error_set(reading->err, SHMF_E_CORRUPT,
+                              "line 1: there is nothing, not even a header");
     const char *row = reader.at;
     int64_t line = reader.line;
     while (!field.last) {
         if (!shmfi_csv_next_field(&reader, &field))
-            return shmfi_csv_error(reading->err, failure.code, "%s", failure.message);
+            return shmf_error_set(reading->err, failure.code, "%s", failure.message);
         int rc = add_field(reading, &reader, &field);
         if (rc)
             return rc;

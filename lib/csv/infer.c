@@ -111,7 +111,7 @@ int shmfi_csv_make_plan(struct shmfi_csv_reading *reading, bool infer)
 {
     const size_t size = plan_size(reading);
     if (size > UINT32_MAX)
-        return shmfi_csv_error(reading->err, SHMF_E_TOOBIG, "line 1: the labels are too long");
+        return shmf_error_set(reading->err, SHMF_E_TOOBIG, "line 1: the labels are too long");
     shmf_array_free(reading->plan_array);
     reading->plan_array = shmf_array_new(SHMF_UINT8, 1, (int64_t[]){(int64_t)size}, reading->err);
     if (!reading->plan_array)
@@ -119,9 +119,8 @@ int shmfi_csv_make_plan(struct shmfi_csv_reading *reading, bool infer)
     reading->plan = shmf_array_data_mut(reading->plan_array);
     fill_plan(reading, infer);
     if (reading->options.row_labels && reading->plan->labels < 0)
-        return shmfi_csv_error(reading->err, SHMF_E_NOTFOUND,
-                               "row_labels: there is no column \"%s\"",
-                               reading->options.row_labels);
+        return shmf_error_set(reading->err, SHMF_E_NOTFOUND,
+                              "row_labels: there is no column \"%s\"", reading->options.row_labels);
     return SHMF_OK;
 }
 
@@ -160,7 +159,7 @@ int shmfi_csv_guess(struct shmfi_csv_reading *reading)
 {
     reading->types = malloc((size_t)reading->n_columns * sizeof *reading->types);
     if (!reading->types)
-        return shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     for (int64_t c = 0; c < reading->n_columns; c++)
         reading->types[c] = SHMFI_CSV_ANY;
     if (reading->options.columns)

@@ -135,7 +135,4 @@ void shmfi_csv_describe(const struct shmfi_csv_plan *plan, const int64_t *sizes,
 struct shmf_frame *shmfi_csv_part_frame(const struct shmfi_csv_part *part, struct shmf_task *task,
                                         struct shmf_error *err);
 
-/* Records `code` and the message in `*err` (which may be NULL) and returns `code`. */
-int shmfi_csv_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
-
 #endif

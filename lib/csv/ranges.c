@@ -59,7 +59,7 @@ static int count_all(struct shmfi_csv_reading *reading, const struct piece *piec
     struct shmfi_csv_failure failure;
     for (int64_t i = 0; i < n; i++)
         if (count(&reading->source, &pieces[i], &reading->scratch, &counts[i], &failure))
-            return shmfi_csv_error(reading->err, failure.code, "%s", failure.message);
+            return shmf_error_set(reading->err, failure.code, "%s", failure.message);
     return SHMF_OK;
 }
 
@@ -105,7 +105,7 @@ int shmfi_csv_find_ranges(struct shmfi_csv_reading *reading)
     reading->ranges = malloc((size_t)n * sizeof *reading->ranges);
     int rc = pieces && counts && reading->ranges
                  ? SHMF_OK
-                 : shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
+                 : shmf_error_set(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     for (int64_t i = 0; !rc && i < n; i++) {
         int64_t begin = reading->data + i * step, left = reading->source.origin->size - begin;
         pieces[i] =

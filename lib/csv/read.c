@@ -32,16 +32,16 @@ static int check_columns(const struct shmf_csv_options *options, struct shmf_err
 {
     if (!options->columns)
         return options->n_columns || options->details
-                   ? shmfi_csv_error(err, SHMF_E_INVAL,
-                                     "options.columns: NULL, but n_columns or details are given")
+                   ? shmf_error_set(err, SHMF_E_INVAL,
+                                    "options.columns: NULL, but n_columns or details are given")
                    : SHMF_OK;
     if (options->n_columns < 1)
-        return shmfi_csv_error(err, SHMF_E_INVAL, "options.n_columns: %lld",
-                               (long long)options->n_columns);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.n_columns: %lld",
+                              (long long)options->n_columns);
     for (int64_t c = 0; c < options->n_columns; c++)
         if (!is_readable(options->columns[c].dtype))
-            return shmfi_csv_error(err, SHMF_E_DTYPE, "options.columns[%lld]: %s cannot be read",
-                                   (long long)c, shmf_dtype_name(options->columns[c].dtype));
+            return shmf_error_set(err, SHMF_E_DTYPE, "options.columns[%lld]: %s cannot be read",
+                                  (long long)c, shmf_dtype_name(options->columns[c].dtype));
     return SHMF_OK;
 }
 
@@ -51,20 +51,20 @@ static int check(const struct shmf_csv_options *options, struct shmf_error *err)
         (options->delimiter >= '0' && options->delimiter <= '9') ||
         (options->delimiter >= 'A' && options->delimiter <= 'Z') ||
         (options->delimiter >= 'a' && options->delimiter <= 'z') || options->delimiter < 0)
-        return shmfi_csv_error(err, SHMF_E_INVAL, "options.delimiter: '%c'", options->delimiter);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.delimiter: '%c'", options->delimiter);
     if (options->chunk_bytes < 1)
-        return shmfi_csv_error(err, SHMF_E_INVAL, "options.chunk_bytes: %lld",
-                               (long long)options->chunk_bytes);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.chunk_bytes: %lld",
+                              (long long)options->chunk_bytes);
     for (size_t i = 0; i < options->n_nulls; i++)
         if (!options->nulls || !options->nulls[i] || strlen(options->nulls[i]) > UINT8_MAX)
-            return shmfi_csv_error(err, SHMF_E_INVAL,
-                                   "options.nulls[%zu]: NULL, or longer than 255 bytes", i);
+            return shmf_error_set(err, SHMF_E_INVAL,
+                                  "options.nulls[%zu]: NULL, or longer than 255 bytes", i);
     for (size_t i = 0; i < sizeof options->reserved0; i++)
         if (options->reserved0[i])
-            return shmfi_csv_error(err, SHMF_E_INVAL, "options.reserved0: not zero");
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved0: not zero");
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i])
-            return shmfi_csv_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return check_columns(options, err);
 }
 
@@ -104,8 +104,8 @@ static struct shmf_frame *finish(struct shmfi_csv_reading *reading, int rc, cons
     if (!rc)
         rc = parse(reading, &frame);
     if (rc) {
-        shmfi_csv_error(err, rc, "%.100s%s%.150s", prefix, *prefix ? ": " : "",
-                        reading->err->message);
+        shmf_error_set(err, rc, "%.100s%s%.150s", prefix, *prefix ? ": " : "",
+                       reading->err->message);
         if (err)
             err->sys_errno = reading->err->sys_errno;
     }
@@ -128,7 +128,7 @@ struct shmf_frame *shmf_csv_parse(const void *bytes, size_t size,
     set_options(&reading, options);
     int rc = check(&reading.options, &own);
     if (!rc && !bytes && size)
-        rc = shmfi_csv_error(&own, SHMF_E_INVAL, "bytes: NULL");
+        rc = shmf_error_set(&own, SHMF_E_INVAL, "bytes: NULL");
     if (!rc)
         rc = shmfi_csv_source_copy(&reading.source, bytes, size, &own);
     return finish(&reading, rc, NULL, err);
@@ -142,7 +142,7 @@ struct shmf_frame *shmf_csv_read(const char *path, const struct shmf_csv_options
     set_options(&reading, options);
     int rc = check(&reading.options, &own);
     if (!rc && !path)
-        rc = shmfi_csv_error(&own, SHMF_E_INVAL, "path: NULL");
+        rc = shmf_error_set(&own, SHMF_E_INVAL, "path: NULL");
     if (!rc)
         rc = shmfi_csv_source_read(&reading.source, path, &own);
     return finish(&reading, rc, path, err);

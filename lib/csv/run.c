@@ -81,7 +81,7 @@ static int parse_here(struct shmfi_csv_reading *reading, int64_t i, struct shmf_
     int rc = shmfi_csv_part_parse(&part, reading->plan, &reading->source, &reading->ranges[i],
                                   &reading->scratch);
     if (rc) {
-        shmfi_csv_error(reading->err, rc, "%s", part.failure.message);
+        shmf_error_set(reading->err, rc, "%s", part.failure.message);
     } else if (part.misfit || reading->plan->infer) {
         for (int64_t c = 0; c < reading->n_columns; c++)
             reading->types[c] &= part.columns[c].types;
@@ -105,7 +105,7 @@ static int take(struct shmfi_csv_reading *reading, struct shmf_result *result,
     int rc = SHMF_OK;
     const void *types = shmf_result_bytes(result, &size);
     if (failure)
-        rc = shmfi_csv_error(reading->err, failure->code, "%s", failure->message);
+        rc = shmf_error_set(reading->err, failure->code, "%s", failure->message);
     else if (types && size == (size_t)reading->n_columns * sizeof(unsigned))
         rc = learn(reading, types) && !reading->plan->infer;
     else
@@ -113,7 +113,7 @@ static int take(struct shmfi_csv_reading *reading, struct shmf_result *result,
     shmf_result_free(result);
     return rc || *frame || reading->plan->infer
                ? rc
-               : shmfi_csv_error(reading->err, SHMF_E_POOL_BROKEN, "a task returned no frame");
+               : shmf_error_set(reading->err, SHMF_E_POOL_BROKEN, "a task returned no frame");
 }
 
 /* What becomes of the ranges' frames: they are put together as they come; but where they have row
@@ -213,7 +213,7 @@ int shmfi_csv_run(struct shmfi_csv_reading *reading, struct shmf_frame **frame)
     const bool keep = n == 1 || reading->plan->labels >= 0;
     struct heap heap = {.frames = keep ? calloc(n, sizeof *heap.frames) : NULL};
     if (keep && !heap.frames)
-        return shmfi_csv_error(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(reading->err, SHMF_E_NOMEM, "private memory is exhausted");
     int rc = parse_all(reading, &heap);
     if (!keep) {
         *frame = shmfi_csv_gather_end(heap.gathered, rc != 0);

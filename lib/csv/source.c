@@ -2,25 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int shmfi_csv_error(struct shmf_error *err, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (!err)
-        return code;
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return code;
-}
 
 static int code_of(int why)
 {
@@ -33,7 +19,7 @@ static int code_of(int why)
 static int system_error(struct shmf_error *err, const char *path)
 {
     int why = errno;
-    int code = shmfi_csv_error(err, code_of(why), "%s: %s", path, strerror(why));
+    int code = shmf_error_set(err, code_of(why), "%s: %s", path, strerror(why));
     err->sys_errno = why;
     return code;
 }
@@ -150,7 +136,7 @@ static int read_head(struct shmfi_csv_source *source, struct shmfi_csv_origin *o
         const int64_t size = room < origin->stored ? room : origin->stored;
         char *grown = realloc(source->head, (size_t)size + 2 + SHMFI_CSV_PAD);
         if (!grown)
-            return shmfi_csv_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+            return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
         source->head = grown;
         why = read_bytes(source->fd, grown, 0, size);
         source->head_size = size;
@@ -160,8 +146,7 @@ static int read_head(struct shmfi_csv_source *source, struct shmfi_csv_origin *o
     if (!why && origin->stored)
         why = read_bytes(source->fd, &last, origin->stored - 1, 1);
     if (why < 0)
-        return shmfi_csv_error(err, SHMF_E_CORRUPT, "%s: it became shorter while it was read",
-                               path);
+        return shmf_error_set(err, SHMF_E_CORRUPT, "%s: it became shorter while it was read", path);
     errno = why;
     if (why)
         return system_error(err, path);
@@ -202,7 +187,7 @@ static int describe_file(struct shmfi_csv_source *source, int fd, const char *pa
     if (fstat(fd, &status))
         return system_error(err, path);
     if (!S_ISREG(status.st_mode))
-        return shmfi_csv_error(err, SHMF_E_INVAL, "%s: not a regular file", path);
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: not a regular file", path);
     char *whole = realpath(path, NULL);
     const char *name = whole ? whole : "";
     struct shmfi_csv_origin *origin = make_origin(source, (int64_t)strlen(name) + 1, err);
@@ -235,7 +220,7 @@ int shmfi_csv_source_check(const struct shmfi_csv_source *source, struct shmf_er
     struct stat status;
     if (source->fd < 0 || (fstat(source->fd, &status) == 0 && is_same(source->origin, &status)))
         return SHMF_OK;
-    return shmfi_csv_error(err, SHMF_E_CORRUPT, "it was changed while it was read");
+    return shmf_error_set(err, SHMF_E_CORRUPT, "it was changed while it was read");
 }
 
 /* ---- pieces ------------------------------------------------------------------------------- */

@@ -70,14 +70,14 @@ static int put_other(struct writer *w, int64_t row, int64_t column)
     if (size >= (int64_t)w->room) {
         char *grown = realloc(w->text, (size_t)size + 1);
         if (!grown)
-            return shmfi_csv_error(w->err, SHMF_E_NOMEM, "private memory is exhausted");
+            return shmf_error_set(w->err, SHMF_E_NOMEM, "private memory is exhausted");
         w->text = grown;
         w->room = (size_t)size + 1;
         size = shmf_frame_cell_text(w->frame, row, column, w->text, w->room);
     }
     if (size < 0)
-        return shmfi_csv_error(w->err, (int)size, "row %lld, column %lld: it has no text",
-                               (long long)row, (long long)column);
+        return shmf_error_set(w->err, (int)size, "row %lld, column %lld: it has no text",
+                              (long long)row, (long long)column);
     return put_text(w, (struct shmf_text){w->text, size});
 }
 
@@ -124,7 +124,7 @@ static int end_line(struct writer *w)
     if (!ferror_unlocked(w->out))
         return SHMF_OK;
     int why = errno;
-    shmfi_csv_error(w->err, SHMF_E_SYS, "out: %s", strerror(why));
+    shmf_error_set(w->err, SHMF_E_SYS, "out: %s", strerror(why));
     if (w->err)
         w->err->sys_errno = why;
     return SHMF_E_SYS;
@@ -166,15 +166,15 @@ static int check(const struct writer *w, struct shmf_error *err)
 {
     const struct shmf_csv_write_options *options = &w->options;
     if (!w->frame || !w->out)
-        return shmfi_csv_error(err, SHMF_E_INVAL, "%s: NULL", w->frame ? "out" : "frame");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", w->frame ? "out" : "frame");
     if (strchr("\"\r\n", options->delimiter))
-        return shmfi_csv_error(err, SHMF_E_INVAL, "options.delimiter: '%c'", options->delimiter);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.delimiter: '%c'", options->delimiter);
     for (size_t i = 0; i < sizeof options->reserved0; i++)
         if (options->reserved0[i])
-            return shmfi_csv_error(err, SHMF_E_INVAL, "options.reserved0: not zero");
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved0: not zero");
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i])
-            return shmfi_csv_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return SHMF_OK;
 }
 

@@ -12,7 +12,7 @@ static struct shmf_array *read_array(const struct shmfi_h5 *h5, const char *name
     for (int d = 0; d < set->n_dims; d++) {
         shape[d] = (int64_t)set->shape[d];
         if (shape[d] < 0) {
-            shmfi_h5_error(h5->err, SHMF_E_TOOBIG, "%.120s: %.60s: a length beyond 2^63", h5->path,
+            shmf_error_set(h5->err, SHMF_E_TOOBIG, "%.120s: %.60s: a length beyond 2^63", h5->path,
                            name);
             return NULL;
         }
@@ -41,7 +41,7 @@ struct shmf_array *shmf_hdf5_array(const char *path, const char *dataset, struct
         return NULL;
     if (shmfi_h5_set_open(&h5, h5.file, dataset, &set) == SHMF_OK) {
         if (!set.dtype || set.dtype == SHMF_UTF8)
-            shmfi_h5_error(err, SHMF_E_UNSUPPORTED,
+            shmf_error_set(err, SHMF_E_UNSUPPORTED,
                            "%.120s: %.60s: its type is none that arrays have%s", path, dataset,
                            set.dtype ? " (strings: read it as a frame)" : "");
         else
@@ -101,7 +101,7 @@ static int write_set(const struct shmfi_h5 *h5, const char *name, const struct s
     hsize_t shape[SHMF_MAX_DIMS];
     hid_t type = shmfi_h5_type(shmf_array_dtype(array));
     if (type < 0)
-        return shmfi_h5_error(h5->err, SHMF_E_DTYPE, "%.120s: %.60s: HDF5 has no %s", h5->path,
+        return shmf_error_set(h5->err, SHMF_E_DTYPE, "%.120s: %.60s: HDF5 has no %s", h5->path,
                               name, shmf_dtype_name(shmf_array_dtype(array)));
     for (int d = 0; d < shmf_array_ndim(array); d++)
         shape[d] = (hsize_t)shmf_array_shape(array)[d];
@@ -137,13 +137,13 @@ int shmf_hdf5_write_array(const struct shmf_array *array, const char *path, cons
     struct shmf_error why = {0};
     struct shmf_array *own = NULL;
     if (!array || !dataset)
-        return shmfi_h5_error(err, SHMF_E_INVAL, "%s: NULL", array ? "dataset" : "array");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", array ? "dataset" : "array");
     int rc = shmfi_h5_create(&h5, path, options, err);
     if (rc)
         return rc;
     if (shmfi_h5_has(h5.file, dataset))
         rc =
-            shmfi_h5_error(err, SHMF_E_EXISTS, "%.120s: %.80s: it is there already", path, dataset);
+            shmf_error_set(err, SHMF_E_EXISTS, "%.120s: %.80s: it is there already", path, dataset);
     else if (!is_dense(array) && !(own = dense(array, &why)))
         rc = shmfi_h5_core_said(&h5, dataset, &why);
     else

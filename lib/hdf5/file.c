@@ -2,25 +2,11 @@
 #include "file.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int shmfi_h5_error(struct shmf_error *err, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (!err)
-        return code;
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return code;
-}
 
 /* The first that is visited upward is the innermost. */
 static herr_t take_first(unsigned n, const H5E_error2_t *error, void *to)
@@ -34,13 +20,13 @@ int shmfi_h5_said(const struct shmfi_h5 *h5, int code, const char *what)
 {
     char why[100] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, why);
-    return shmfi_h5_error(h5->err, code, "%.100s: %.60s%s%s", h5->path, what, *what ? ": " : "",
+    return shmf_error_set(h5->err, code, "%.100s: %.60s%s%s", h5->path, what, *what ? ": " : "",
                           *why ? why : "libhdf5 gives no reason");
 }
 
 int shmfi_h5_core_said(const struct shmfi_h5 *h5, const char *what, const struct shmf_error *err)
 {
-    return shmfi_h5_error(h5->err, err->code ? err->code : SHMF_E_NOMEM, "%.80s: %.50s: %.110s",
+    return shmf_error_set(h5->err, err->code ? err->code : SHMF_E_NOMEM, "%.80s: %.50s: %.110s",
                           h5->path, what, err->code ? err->message : "private memory is exhausted");
 }
 
@@ -51,7 +37,7 @@ static int system_error(const struct shmfi_h5 *h5)
                : why == EACCES || why == EPERM || why == EROFS ? SHMF_E_PERM
                : why == EMFILE || why == ENFILE                ? SHMF_E_NOFILES
                                                                : SHMF_E_SYS;
-    shmfi_h5_error(h5->err, code, "%.150s: %s", h5->path, strerror(why));
+    shmf_error_set(h5->err, code, "%.150s: %s", h5->path, strerror(why));
     if (h5->err)
         h5->err->sys_errno = why;
     return code;
@@ -65,7 +51,7 @@ static int begin(struct shmfi_h5 *h5, const char *path, struct shmf_error *err)
     *h5 = (struct shmfi_h5){.file = -1, .path = path, .err = err};
     H5Eget_auto2(H5E_DEFAULT, &h5->printer, &h5->printer_data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    return path ? SHMF_OK : shmfi_h5_error(err, SHMF_E_INVAL, "path: NULL");
+    return path ? SHMF_OK : shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
 }
 
 int shmfi_h5_open(struct shmfi_h5 *h5, const char *path, struct shmf_error *err)
@@ -75,7 +61,7 @@ int shmfi_h5_open(struct shmfi_h5 *h5, const char *path, struct shmf_error *err)
     if (!rc && (stat(path, &status) || access(path, R_OK)))
         rc = system_error(h5);
     else if (!rc && !S_ISREG(status.st_mode))
-        rc = shmfi_h5_error(err, SHMF_E_INVAL, "%.200s: not a regular file", path);
+        rc = shmf_error_set(err, SHMF_E_INVAL, "%.200s: not a regular file", path);
     if (!rc && (h5->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT)) < 0)
         rc = shmfi_h5_said(h5, SHMF_E_CORRUPT, "");
     return rc ? shmfi_h5_close(h5, rc) : SHMF_OK;
@@ -86,15 +72,15 @@ static int check(const struct shmf_hdf5_write_options *options, struct shmf_erro
     if (!options)
         return SHMF_OK;
     if (options->deflate > 9)
-        return shmfi_h5_error(err, SHMF_E_INVAL, "options.deflate: %u", options->deflate);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.deflate: %u", options->deflate);
     if (options->deflate && H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
-        return shmfi_h5_error(err, SHMF_E_UNSUPPORTED, "options.deflate: libhdf5 cannot");
+        return shmf_error_set(err, SHMF_E_UNSUPPORTED, "options.deflate: libhdf5 cannot");
     if (options->n_attributes < 0 || (options->n_attributes > 0 && !options->attributes))
-        return shmfi_h5_error(err, SHMF_E_INVAL, "options.attributes: there are not %lld",
+        return shmf_error_set(err, SHMF_E_INVAL, "options.attributes: there are not %lld",
                               (long long)options->n_attributes);
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i])
-            return shmfi_h5_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return SHMF_OK;
 }
 
@@ -102,7 +88,7 @@ static int create_beside(struct shmfi_h5 *h5)
 {
     if (asprintf(&h5->beside, "%s.XXXXXX", h5->path) < 0) {
         h5->beside = NULL;
-        return shmfi_h5_error(h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(h5->err, SHMF_E_NOMEM, "private memory is exhausted");
     }
     int fd = mkstemp(h5->beside);
     if (fd < 0) {
@@ -178,9 +164,9 @@ int shmfi_h5_set_open(const struct shmfi_h5 *h5, hid_t place, const char *name,
 {
     *set = (struct shmfi_h5_set){.id = -1, .memory = -1};
     if (!name)
-        return shmfi_h5_error(h5->err, SHMF_E_INVAL, "%.150s: dataset: NULL", h5->path);
+        return shmf_error_set(h5->err, SHMF_E_INVAL, "%.150s: dataset: NULL", h5->path);
     if (!shmfi_h5_has(place, name))
-        return shmfi_h5_error(h5->err, SHMF_E_NOTFOUND, "%.120s: %.80s: there is none", h5->path,
+        return shmf_error_set(h5->err, SHMF_E_NOTFOUND, "%.120s: %.80s: there is none", h5->path,
                               name);
     set->id = H5Dopen2(place, name, H5P_DEFAULT);
     if (set->id < 0)
@@ -189,7 +175,7 @@ int shmfi_h5_set_open(const struct shmfi_h5 *h5, hid_t place, const char *name,
     set->n_dims = H5Sget_simple_extent_ndims(space);
     int rc = SHMF_OK;
     if (set->n_dims > SHMF_MAX_DIMS)
-        rc = shmfi_h5_error(h5->err, SHMF_E_UNSUPPORTED,
+        rc = shmf_error_set(h5->err, SHMF_E_UNSUPPORTED,
                             "%.120s: %.60s: %d dimensions, more than %d", h5->path, name,
                             set->n_dims, SHMF_MAX_DIMS);
     else if (type < 0 || set->n_dims < 0 || H5Sget_simple_extent_dims(space, set->shape, NULL) < 0)

@@ -28,8 +28,6 @@ struct shmfi_h5_set {
 
 /* ---- errors ------------------------------------------------------------------------------- */
 
-int shmfi_h5_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
-
 /* Says what libhdf5 has against `what`, by the innermost of its errors. Returns the code. */
 int shmfi_h5_said(const struct shmfi_h5 *h5, int code, const char *what);
 

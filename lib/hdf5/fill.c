@@ -49,7 +49,7 @@ int shmfi_h5_read_texts(const struct shmfi_h5_table *table, struct shmfi_h5_colu
     column->ends = malloc((size_t)(table->rows + 1) * sizeof *column->ends);
     bool fine = block && column->ends;
     int rc = fine ? SHMF_OK
-                  : shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+                  : shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
     for (hsize_t at = 0, n; !rc && at < (hsize_t)table->rows; at += n) {
         n = (hsize_t)table->rows - at < BLOCK ? (hsize_t)table->rows - at : BLOCK;
         hid_t memory = H5Screate_simple(1, &n, NULL);
@@ -57,7 +57,7 @@ int shmfi_h5_read_texts(const struct shmfi_h5_table *table, struct shmfi_h5_colu
         if (H5Dread(column->set.id, column->memory, memory, file, H5P_DEFAULT, block) < 0)
             rc = shmfi_h5_said(table->h5, SHMF_E_CORRUPT, column->label);
         else if (!add_block(column, (int64_t)at, (size_t)n, block, width, variable))
-            rc = shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+            rc = shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
         if (variable && rc != SHMF_E_CORRUPT)
             H5Dvlen_reclaim(column->memory, memory, H5P_DEFAULT, block);
         H5Sclose(memory);
@@ -98,7 +98,7 @@ static int read_bits(const struct shmfi_h5_table *table, hid_t id, hid_t memory,
     uint8_t *bytes = malloc((size_t)table->rows + 1);
     int rc = SHMF_OK;
     if (!bytes)
-        return shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
     if (H5Dread(id, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0)
         rc = shmfi_h5_said(table->h5, SHMF_E_CORRUPT, name);
     else
@@ -115,7 +115,7 @@ static int read_validity(const struct shmfi_h5_table *table, struct shmf_frame *
     if (rc)
         return rc;
     if (set.n_dims != 1 || (int64_t)set.shape[0] != table->rows || set.dtype != SHMF_BOOL)
-        rc = shmfi_h5_error(table->h5->err, SHMF_E_CORRUPT,
+        rc = shmf_error_set(table->h5->err, SHMF_E_CORRUPT,
                             "%.120s: %.80s: no validity of %lld rows", table->h5->path, name,
                             (long long)table->rows);
     else
@@ -169,7 +169,7 @@ static int read_labels(struct shmfi_h5_table *table, struct shmf_frame_spec *spe
     if (labels->type.dtype == SHMF_INT64) {
         spec->row_numbers = *numbers = malloc((n + 1) * sizeof **numbers);
         if (!*numbers)
-            return shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+            return shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
         return n > 0 && H5Dread(labels->set.id, labels->memory, H5S_ALL, H5S_ALL, H5P_DEFAULT,
                                 *numbers) < 0
                    ? shmfi_h5_said(table->h5, SHMF_E_CORRUPT, labels->label)
@@ -178,7 +178,7 @@ static int read_labels(struct shmfi_h5_table *table, struct shmf_frame_spec *spe
     *bytes = malloc((size_t)labels->size + n + 1);
     spec->row_labels = *texts = malloc((n + 1) * sizeof **texts);
     if (!*bytes || !*texts)
-        return shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
     char *to = *bytes;
     for (size_t r = 0; r < n; r++) {
         const int64_t begin = r ? labels->ends[r - 1] : 0;
@@ -208,7 +208,7 @@ struct shmf_frame *shmfi_h5_make_frame(struct shmfi_h5_table *table)
     const char **texts = NULL;
     int64_t *numbers = NULL;
     if (!columns || !details) {
-        shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+        shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
     } else if (!read_labels(table, &spec, &bytes, &texts, &numbers)) {
         describe(table, columns, details);
         frame = shmf_frame_new(&spec, &err);

@@ -17,7 +17,7 @@ struct shmfi_h5_column *shmfi_h5_add_column(struct shmfi_h5_table *table, const 
         table->columns = grown;
     if (!grown || !copy) {
         free(copy);
-        shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+        shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
         return NULL;
     }
     struct shmfi_h5_column *column = &grown[table->n++];
@@ -126,7 +126,7 @@ static int open_column(struct shmfi_h5_table *table, struct shmfi_h5_column *col
     }
     return shmfi_h5_add_attributes(&column->pairs, column->set.id)
                ? SHMF_OK
-               : shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+               : shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
 }
 
 static int by_order(const void *a, const void *b)
@@ -141,7 +141,7 @@ static int check_length(struct shmfi_h5_table *table, const struct shmfi_h5_colu
 {
     if ((int64_t)column->set.shape[0] == table->rows)
         return SHMF_OK;
-    return shmfi_h5_error(table->h5->err, SHMF_E_DTYPE, "%.100s: %.50s has %lld values, %.50s %llu",
+    return shmf_error_set(table->h5->err, SHMF_E_DTYPE, "%.100s: %.50s has %lld values, %.50s %llu",
                           table->h5->path, first, (long long)table->rows, column->label,
                           (unsigned long long)column->set.shape[0]);
 }
@@ -165,7 +165,7 @@ static int read_group(struct shmfi_h5_table *table, hid_t group)
     }
     table->n = kept;
     if (!rc && table->n == 0)
-        rc = shmfi_h5_error(table->h5->err, SHMF_E_DTYPE,
+        rc = shmf_error_set(table->h5->err, SHMF_E_DTYPE,
                             "%.150s: there is no dataset with one dimension", table->h5->path);
     if (rc)
         return rc;
@@ -199,7 +199,7 @@ static int add_member(struct shmfi_h5_table *table, const struct shmfi_h5_set *s
         column->type.dtype = shmfi_h5_dtype(of, &memory);
         column->set.memory = memory;
         if (!column->type.dtype)
-            rc = shmfi_h5_error(table->h5->err, SHMF_E_UNSUPPORTED,
+            rc = shmf_error_set(table->h5->err, SHMF_E_UNSUPPORTED,
                                 "%.150s: member %.60s has a type that frames do not have",
                                 table->h5->path, name);
     }
@@ -296,14 +296,14 @@ static struct shmf_frame *read_dataset(struct shmfi_h5_table *table, const char 
     if (shmfi_h5_set_open(table->h5, table->h5->file, name, &set))
         return NULL;
     if (!shmfi_h5_add_attributes(&table->pairs, set.id))
-        shmfi_h5_error(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
+        shmf_error_set(table->h5->err, SHMF_E_NOMEM, "private memory is exhausted");
     else if (set.records && set.n_dims == 1 && !read_records(table, &set))
         frame = make(table);
     else if (!set.records && set.n_dims == 2 && set.dtype && set.dtype != SHMF_UTF8 &&
              set.dtype != SHMF_BOOL)
         frame = read_matrix(table->h5, name, &set, &table->pairs);
     else if (!set.records || set.n_dims != 1)
-        shmfi_h5_error(table->h5->err, SHMF_E_DTYPE,
+        shmf_error_set(table->h5->err, SHMF_E_DTYPE,
                        "%.120s: %.60s: neither records, nor numbers with two dimensions",
                        table->h5->path, name);
     close_members(table);
@@ -321,7 +321,7 @@ struct shmf_frame *shmf_hdf5_frame(const char *path, const char *name, struct sh
     const bool there = name && *name && shmfi_h5_has(h5.file, name);
     H5O_info_t object = {.type = H5O_TYPE_GROUP};
     if (!there)
-        shmfi_h5_error(err, name ? SHMF_E_NOTFOUND : SHMF_E_INVAL, "%.120s: %.80s: there is none",
+        shmf_error_set(err, name ? SHMF_E_NOTFOUND : SHMF_E_INVAL, "%.120s: %.80s: there is none",
                        path, name ? name : "name");
     else if (strcmp(name, "/") != 0 && H5Oget_info_by_name(h5.file, name, &object, H5P_DEFAULT) < 0)
         shmfi_h5_said(&h5, SHMF_E_CORRUPT, name);
@@ -332,7 +332,7 @@ struct shmf_frame *shmf_hdf5_frame(const char *path, const char *name, struct sh
         if (group < 0)
             shmfi_h5_said(&h5, SHMF_E_CORRUPT, name);
         else if (!shmfi_h5_add_attributes(&table.pairs, group))
-            shmfi_h5_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+            shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
         else if (!read_group(&table, group))
             frame = make(&table);
         shmfi_h5_free_table(&table);

@@ -66,7 +66,7 @@ static int write_texts(const struct job *job, hid_t id, hid_t type, const struct
             const char *text = (const char *)source->values.data + begin;
             texts[made] = strndup(size ? text : "", (size_t)size);
             if (!texts[made] || strlen(texts[made]) != (size_t)size)
-                rc = shmfi_h5_error(job->h5.err, texts[made] ? SHMF_E_INVAL : SHMF_E_NOMEM,
+                rc = shmf_error_set(job->h5.err, texts[made] ? SHMF_E_INVAL : SHMF_E_NOMEM,
                                     "%.110s: column %.60s: %s", job->h5.path, source->name,
                                     texts[made] ? "a text with a NUL byte"
                                                 : "private memory is exhausted");
@@ -89,7 +89,7 @@ static int write_bits(const struct job *job, hid_t id, hid_t type, const uint8_t
 {
     uint8_t *bytes = malloc((size_t)job->rows + 1);
     if (!bytes)
-        return shmfi_h5_error(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
     for (size_t i = 0; i < job->rows; i++)
         bytes[i] = bits[(i + (size_t)offset) / 8] >> (i + (size_t)offset) % 8 & 1;
     int rc = job->rows > 0 && H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0
@@ -167,7 +167,7 @@ static int write_validity(const struct job *job, hid_t of, const struct source *
     if (!source->values.null_count)
         return SHMF_OK;
     if (asprintf(&name, "%s validity", source->name) < 0)
-        return shmfi_h5_error(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
     hid_t type = shmfi_h5_type(SHMF_BOOL), id = new_set(job, name, type);
     int rc =
         id < 0 || !put_word(id, "shmframe_role", "validity") ||
@@ -185,12 +185,12 @@ static int write_validity(const struct job *job, hid_t of, const struct source *
 static int write_column(const struct job *job, const struct source *source, int64_t position)
 {
     if (!source->name[0] || strchr(source->name, '/') || strcmp(source->name, ".") == 0)
-        return shmfi_h5_error(job->h5.err, SHMF_E_INVAL,
+        return shmf_error_set(job->h5.err, SHMF_E_INVAL,
                               "%.110s: column %.60s: its label is no name in HDF5", job->h5.path,
                               source->name);
     hid_t type = is_text(source) ? string_type() : shmfi_h5_type(source->type.dtype);
     if (type < 0)
-        return shmfi_h5_error(job->h5.err, SHMF_E_DTYPE, "%.110s: column %.60s: HDF5 has no %s",
+        return shmf_error_set(job->h5.err, SHMF_E_DTYPE, "%.110s: column %.60s: HDF5 has no %s",
                               job->h5.path, source->name, shmf_dtype_name(source->type.dtype));
     hid_t id = new_set(job, source->name, type);
     int rc = id < 0 || !note_type(id, source, position) ||
@@ -225,7 +225,7 @@ static int write_labels(const struct job *job)
         return SHMF_OK;
     numbers = malloc((size_t)job->rows * sizeof *numbers);
     if (!numbers)
-        return shmfi_h5_error(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
     for (int64_t r = 0; r < (int64_t)job->rows; r++)
         shmf_frame_row_number(job->frame, r, &numbers[r]);
     source.type.dtype = SHMF_INT64;
@@ -247,7 +247,7 @@ static int write_group(const struct job *job)
         shmf_frame_column(job->frame, c, &source.values);
         shmf_frame_type(job->frame, c, &source.type);
         rc = source.name ? write_column(job, &source, c)
-                         : shmfi_h5_error(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
+                         : shmf_error_set(job->h5.err, SHMF_E_NOMEM, "private memory is exhausted");
         free(source.name);
     }
     return rc;
@@ -256,7 +256,7 @@ static int write_group(const struct job *job)
 static int open_group(struct job *job, const char *name)
 {
     if (strcmp(name, "/") != 0 && shmfi_h5_has(job->h5.file, name))
-        return shmfi_h5_error(job->h5.err, SHMF_E_EXISTS, "%.120s: %.80s: it is there already",
+        return shmf_error_set(job->h5.err, SHMF_E_EXISTS, "%.120s: %.80s: it is there already",
                               job->h5.path, name);
     hid_t links = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(links, 1);
@@ -274,11 +274,11 @@ int shmf_hdf5_write_frame(const struct shmf_frame *frame, const char *path, cons
     struct job job = {
         .frame = frame, .options = options, .group = -1, .rows = (hsize_t)shmf_frame_rows(frame)};
     if (!frame || !group)
-        return shmfi_h5_error(err, SHMF_E_INVAL, "%s: NULL", frame ? "group" : "frame");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", frame ? "group" : "frame");
     /* Offsets and bits are followed here, which others may have written. */
     int rc = shmf_frame_validate(frame, SHMF_VALIDATE_FULL, &why);
     if (rc)
-        return shmfi_h5_error(err, rc, "frame: %.200s", why.message);
+        return shmf_error_set(err, rc, "frame: %.200s", why.message);
     rc = shmfi_h5_create(&job.h5, path, options, err);
     if (rc)
         return rc;

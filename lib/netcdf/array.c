@@ -7,7 +7,7 @@ static int check_options(const struct shmf_netcdf_options *options, struct shmf_
 {
     for (size_t i = 0; options && i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i])
-            return shmfi_nc_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return SHMF_OK;
 }
 
@@ -43,7 +43,7 @@ static struct shmf_array *read_array(const struct shmfi_nc *nc,
     struct shmf_array *array = shmf_array_new(unpack ? SHMF_FLOAT64 : variable->dtype,
                                               variable->n_dims ? variable->n_dims : 1, shape, &err);
     if (!array) {
-        shmfi_nc_error(nc->err, err.code, "%.100s: %.60s: %.80s", nc->path, variable->name,
+        shmf_error_set(nc->err, err.code, "%.100s: %.60s: %.80s", nc->path, variable->name,
                        err.message);
         return NULL;
     }
@@ -68,7 +68,7 @@ struct shmf_array *shmf_netcdf_array(const char *path, const char *name,
         return NULL;
     if (shmfi_nc_find(&nc, name, &variable) == SHMF_OK) {
         if (!variable.dtype)
-            shmfi_nc_error(err, SHMF_E_UNSUPPORTED,
+            shmf_error_set(err, SHMF_E_UNSUPPORTED,
                            "%.120s: %.60s: its type is none that arrays have%s", path, name,
                            variable.type == NC_STRING ? " (string: read it as a frame)" : "");
         else

@@ -152,11 +152,11 @@ static int judge(const struct shmfi_nc *nc, struct header *header)
     skip_attributes(header);
     const number_t end = find_end(header);
     if (header->bad)
-        return shmfi_nc_error(nc->err, SHMF_E_CORRUPT,
+        return shmf_error_set(nc->err, SHMF_E_CORRUPT,
                               "%.120s: its header makes no sense, or is cut off", nc->path);
     return end <= header->size
                ? SHMF_OK
-               : shmfi_nc_error(nc->err, SHMF_E_CORRUPT,
+               : shmf_error_set(nc->err, SHMF_E_CORRUPT,
                                 "%.120s: it is cut off at byte %llu; its values end at byte %llu",
                                 nc->path, header->size, end);
 }

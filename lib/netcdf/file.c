@@ -2,24 +2,10 @@
 #include "classic.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int shmfi_nc_error(struct shmf_error *err, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (!err)
-        return code;
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return code;
-}
 
 /* Above zero they are errnos. */
 static int code_of(int status)
@@ -59,7 +45,7 @@ int shmfi_nc_said(const struct shmfi_nc *nc, int status, const char *what)
 {
     if (status == NC_NOERR)
         return SHMF_OK;
-    int code = shmfi_nc_error(nc->err, code_of(status), "%.120s: %.80s%s%s", nc->path,
+    int code = shmf_error_set(nc->err, code_of(status), "%.120s: %.80s%s%s", nc->path,
                               what ? what : "", what ? ": " : "", nc_strerror(status));
     if (nc->err && status > 0)
         nc->err->sys_errno = status;
@@ -73,12 +59,12 @@ int shmfi_nc_open(struct shmfi_nc *nc, const char *path, struct shmf_error *err)
     struct stat status;
     *nc = (struct shmfi_nc){-1, path, err};
     if (!path)
-        return shmfi_nc_error(err, SHMF_E_INVAL, "path: NULL");
+        return shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
     /* What looks like an address libnetcdf would go and fetch. */
     if (stat(path, &status))
         return shmfi_nc_said(nc, errno, NULL);
     if (!S_ISREG(status.st_mode))
-        return shmfi_nc_error(err, SHMF_E_INVAL, "%.200s: not a regular file", path);
+        return shmf_error_set(err, SHMF_E_INVAL, "%.200s: not a regular file", path);
     int rc = shmfi_nc_check_classic(nc, (unsigned long long)status.st_size);
     if (!rc && (rc = shmfi_nc_said(nc, nc_open(path, NC_NOWRITE, &nc->file), NULL)))
         nc->file = -1;
@@ -111,7 +97,7 @@ int shmfi_nc_describe(const struct shmfi_nc *nc, int group, int id,
     *variable = (struct shmfi_nc_variable){.group = group, .id = id};
     int rc = nc_inq_var(group, id, variable->name, &variable->type, &variable->n_dims, NULL, NULL);
     if (!rc && variable->n_dims > SHMF_MAX_DIMS)
-        return shmfi_nc_error(nc->err, SHMF_E_UNSUPPORTED,
+        return shmf_error_set(nc->err, SHMF_E_UNSUPPORTED,
                               "%.120s: %.80s: %d dimensions, more than %d", nc->path,
                               variable->name, variable->n_dims, SHMF_MAX_DIMS);
     if (!rc)
@@ -125,7 +111,7 @@ int shmfi_nc_describe(const struct shmfi_nc *nc, int group, int id,
 int shmfi_nc_find(const struct shmfi_nc *nc, const char *name, struct shmfi_nc_variable *variable)
 {
     if (!name)
-        return shmfi_nc_error(nc->err, SHMF_E_INVAL, "%.200s: variable: NULL", nc->path);
+        return shmf_error_set(nc->err, SHMF_E_INVAL, "%.200s: variable: NULL", nc->path);
     const char *slash = strrchr(name, '/');
     int group = nc->file, id, rc = NC_NOERR;
     if (slash && slash > name) {

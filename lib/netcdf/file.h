@@ -36,8 +36,6 @@ struct shmfi_nc_missing {
 
 /* ---- errors ------------------------------------------------------------------------------- */
 
-int shmfi_nc_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
-
 /* What libnetcdf said about the file, or, not NULL, `what` in it. 0 for NC_NOERR. */
 int shmfi_nc_said(const struct shmfi_nc *nc, int status, const char *what);
 

@@ -46,7 +46,7 @@ static int add(struct table *table, const struct shmfi_nc_variable *variable)
 {
     const struct shmfi_nc *nc = table->nc;
     if (table->n > 0 && variable->dims[0] != table->columns[0].variable.dims[0])
-        return shmfi_nc_error(nc->err, SHMF_E_DTYPE,
+        return shmf_error_set(nc->err, SHMF_E_DTYPE,
                               "%.100s: %.50s and %.50s have different dimensions%s", nc->path,
                               table->columns[0].variable.name, variable->name,
                               table->named ? "" : ": say which variables");
@@ -73,7 +73,7 @@ static int add_all(struct table *table)
             rc = add(table, &variable);
     }
     if (!rc && table->n == 0)
-        rc = shmfi_nc_error(table->nc->err, SHMF_E_NOTFOUND,
+        rc = shmf_error_set(table->nc->err, SHMF_E_NOTFOUND,
                             "%.150s: no variable has one dimension: say which variable",
                             table->nc->path);
     return rc;
@@ -86,7 +86,7 @@ static int add_named(struct table *table, const char *const *names, size_t n)
         struct shmfi_nc_variable variable;
         rc = shmfi_nc_find(table->nc, names[i], &variable);
         if (!rc && !is_column(&variable))
-            rc = shmfi_nc_error(table->nc->err, SHMF_E_DTYPE,
+            rc = shmf_error_set(table->nc->err, SHMF_E_DTYPE,
                                 "%.120s: %.60s: %d dimensions, or a type that frames do not have",
                                 table->nc->path, names[i], variable.n_dims);
         if (!rc)
@@ -269,11 +269,11 @@ struct shmf_frame *shmf_netcdf_frame(const char *path, const char *const *variab
     struct table table = {.nc = &nc, .options = options, .named = variables != NULL};
     for (size_t i = 0; options && i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i]) {
-            shmfi_nc_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
             return NULL;
         }
     if (!variables != !n_variables) {
-        shmfi_nc_error(err, SHMF_E_INVAL, "variables, n_variables: one without the other");
+        shmf_error_set(err, SHMF_E_INVAL, "variables, n_variables: one without the other");
         return NULL;
     }
     if (shmfi_nc_open(&nc, path, err))

@@ -143,7 +143,7 @@ void shmfi_nc_set_nulls(struct shmf_frame *frame, int64_t column, const void *da
 
 int shmfi_nc_core_said(const struct shmfi_nc *nc, const struct shmf_error *err)
 {
-    return shmfi_nc_error(nc->err, err->code ? err->code : SHMF_E_NOMEM, "%.110s: %.140s", nc->path,
+    return shmf_error_set(nc->err, err->code ? err->code : SHMF_E_NOMEM, "%.110s: %.140s", nc->path,
                           err->message);
 }
 

@@ -15,13 +15,13 @@ static int check(const struct shmf_netcdf_write_options *options, struct shmf_er
     if (!options)
         return SHMF_OK;
     if (options->format > SHMF_NETCDF_CDF5)
-        return shmfi_nc_error(err, SHMF_E_INVAL, "options.format: there is no %u", options->format);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.format: there is no %u", options->format);
     if (options->n_attributes < 0 || (options->n_attributes > 0 && !options->attributes))
-        return shmfi_nc_error(err, SHMF_E_INVAL, "options.attributes: there are not %lld",
+        return shmf_error_set(err, SHMF_E_INVAL, "options.attributes: there are not %lld",
                               (long long)options->n_attributes);
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
         if (options->reserved[i])
-            return shmfi_nc_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return SHMF_OK;
 }
 
@@ -77,7 +77,7 @@ int shmfi_nc_output_begin(struct shmfi_nc_output *output, const char *path,
                                        .cdf5 = format == SHMF_NETCDF_CDF5};
     int rc = check(options, err);
     if (!rc && !path)
-        rc = shmfi_nc_error(err, SHMF_E_INVAL, "path: NULL");
+        rc = shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
     if (!rc)
         rc = options && options->append ? open_again(output) : create(output, format);
     if (!rc) /* every value is written: it need not be filled before */
@@ -113,7 +113,7 @@ int shmfi_nc_put_dimension(const struct shmfi_nc_output *output, const char *nam
         return shmfi_nc_said(&output->nc, nc_def_dim(output->nc.file, name, length, dim), name);
     int rc = nc_inq_dimlen(output->nc.file, *dim, &there);
     if (!rc && there != length)
-        return shmfi_nc_error(output->nc.err, SHMF_E_EXISTS,
+        return shmf_error_set(output->nc.err, SHMF_E_EXISTS,
                               "%.120s: %.60s: the dimension is there, with length %zu, not %zu",
                               output->nc.path, name, there, length);
     return shmfi_nc_said(&output->nc, rc, name);
@@ -212,7 +212,7 @@ int shmfi_nc_choose_fill(const struct shmfi_nc_output *output, const char *name,
             !is_taken(values, width, false, validity, bit_offset, n, fill))
             return SHMF_OK;
     }
-    return shmfi_nc_error(output->nc.err, SHMF_E_DTYPE,
+    return shmf_error_set(output->nc.err, SHMF_E_DTYPE,
                           "%.120s: %.60s: no value is left that could stand for nulls",
                           output->nc.path, name);
 }

@@ -10,7 +10,7 @@ static int define(const struct shmfi_nc_output *output, const struct shmf_array 
     int dims[SHMF_MAX_DIMS], rc = SHMF_OK;
     const nc_type type = shmfi_nc_type(output, shmf_array_dtype(array));
     if (!type)
-        return shmfi_nc_error(output->nc.err, SHMF_E_DTYPE, "%.120s: %.60s: the format has no %s",
+        return shmf_error_set(output->nc.err, SHMF_E_DTYPE, "%.120s: %.60s: the format has no %s",
                               output->nc.path, variable, shmf_dtype_name(shmf_array_dtype(array)));
     for (int d = 0; !rc && d < shmf_array_ndim(array); d++) {
         char *own = NULL;
@@ -69,7 +69,7 @@ int shmf_netcdf_write_array(const struct shmf_array *array, const char *path, co
     size_t start[SHMF_MAX_DIMS] = {0}, count[SHMF_MAX_DIMS] = {0};
     int id = 0;
     if (!array || !variable)
-        return shmfi_nc_error(err, SHMF_E_INVAL, "%s: NULL", array ? "variable" : "array");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", array ? "variable" : "array");
     int rc = shmfi_nc_output_begin(&output, path, options, err);
     if (!rc)
         rc = define(&output, array, variable, options, &id);

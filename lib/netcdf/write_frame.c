@@ -55,7 +55,7 @@ static struct shmf_text text_at(const struct output_column *column, int64_t row)
 static int refuse(const struct job *job, const struct output_column *column, int code,
                   const char *why)
 {
-    return shmfi_nc_error(job->output.nc.err, code, "%.110s: column %.60s: %s", job->output.nc.path,
+    return shmf_error_set(job->output.nc.err, code, "%.110s: column %.60s: %s", job->output.nc.path,
                           column->name, why);
 }
 
@@ -326,14 +326,14 @@ int shmf_netcdf_write_frame(const struct shmf_frame *frame, const char *path,
     struct job job = {.frame = frame, .n = shmf_frame_columns(frame), .labels = -1};
     struct shmf_error why = {0};
     if (!frame)
-        return shmfi_nc_error(err, SHMF_E_INVAL, "frame: NULL");
+        return shmf_error_set(err, SHMF_E_INVAL, "frame: NULL");
     /* Offsets and bits are followed here, which others may have written. */
     int rc = shmf_frame_validate(frame, SHMF_VALIDATE_FULL, &why);
     if (rc)
-        return shmfi_nc_error(err, rc, "frame: %.200s", why.message);
+        return shmf_error_set(err, rc, "frame: %.200s", why.message);
     job.columns = calloc((size_t)job.n + 1, sizeof *job.columns);
     if (!job.columns)
-        return shmfi_nc_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
     rc = shmfi_nc_output_begin(&job.output, path, options, err);
     if (!rc)
         rc = collect(&job, dimension);

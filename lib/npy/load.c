@@ -3,25 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int shmfi_npy_error(struct shmf_error *err, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (!err)
-        return code;
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return code;
-}
 
 int shmfi_npy_error_sys(struct shmf_error *err, const char *path)
 {
@@ -30,7 +16,7 @@ int shmfi_npy_error_sys(struct shmf_error *err, const char *path)
                : why == EACCES || why == EPERM  ? SHMF_E_PERM
                : why == EMFILE || why == ENFILE ? SHMF_E_NOFILES
                                                 : SHMF_E_SYS;
-    shmfi_npy_error(err, code, "%s: %s", path, strerror(why));
+    shmf_error_set(err, code, "%s: %s", path, strerror(why));
     if (err)
         err->sys_errno = why;
     return code;
@@ -56,9 +42,9 @@ static int read_bytes(struct source *source, void *to, int64_t size)
         if (got < 0)
             return shmfi_npy_error_sys(source->err, source->path);
         if (got == 0)
-            return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
-                                   "%s: byte %lld: the file ends too early", source->path,
-                                   (long long)source->at);
+            return shmf_error_set(source->err, SHMF_E_CORRUPT,
+                                  "%s: byte %lld: the file ends too early", source->path,
+                                  (long long)source->at);
         if (source->checked)
             source->crc = shmfi_crc32(source->crc, (char *)to + done, (size_t)got);
         done += got;
@@ -75,23 +61,23 @@ static int read_header(struct source *source, struct shmfi_npy_header *header)
     if (rc)
         return rc;
     if (memcmp(start, SHMFI_NPY_MAGIC, SHMFI_NPY_MAGIC_SIZE) != 0)
-        return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
-                               "%s: byte 0: it does not begin as .npy files do", source->path);
+        return shmf_error_set(source->err, SHMF_E_CORRUPT,
+                              "%s: byte 0: it does not begin as .npy files do", source->path);
     if (start[6] < 1 || start[6] > 3)
-        return shmfi_npy_error(source->err, SHMF_E_UNSUPPORTED, "%s: byte 6: version %d",
-                               source->path, start[6]);
+        return shmf_error_set(source->err, SHMF_E_UNSUPPORTED, "%s: byte 6: version %d",
+                              source->path, start[6]);
     if (start[6] > 1 && (rc = read_bytes(source, start + 10, 2)))
         return rc;
     int64_t size = start[8] | start[9] << 8 | (int64_t)start[10] << 16 | (int64_t)start[11] << 24;
     if (size >= SHMFI_NPY_MOST)
-        return shmfi_npy_error(source->err, SHMF_E_CORRUPT,
-                               "%s: byte 8: a description of %lld bytes", source->path,
-                               (long long)size);
+        return shmf_error_set(source->err, SHMF_E_CORRUPT,
+                              "%s: byte 8: a description of %lld bytes", source->path,
+                              (long long)size);
     struct shmf_error why = {0};
     size_t offset = (size_t)source->at;
     rc = read_bytes(source, text, size);
     if (!rc && (rc = shmfi_npy_parse(text, (size_t)size, offset, header, &why)))
-        shmfi_npy_error(source->err, rc, "%s: %.200s", source->path, why.message);
+        shmf_error_set(source->err, rc, "%s: %.200s", source->path, why.message);
     return rc;
 }
 
@@ -105,12 +91,12 @@ static int measure(const struct source *source, const struct shmfi_npy_header *h
         empty = empty || header->shape[d] == 0;
     for (int d = 0; d < header->n_dims && !empty; d++) {
         if (__builtin_mul_overflow(*size, header->shape[d], size))
-            return shmfi_npy_error(source->err, SHMF_E_TOOBIG, "%s: a shape beyond 2^63 bytes",
-                                   source->path);
+            return shmf_error_set(source->err, SHMF_E_TOOBIG, "%s: a shape beyond 2^63 bytes",
+                                  source->path);
     }
     *size = empty ? 0 : *size;
     if (*size > source->size - source->at)
-        return shmfi_npy_error(
+        return shmf_error_set(
             source->err, SHMF_E_CORRUPT,
             "%s: byte %lld: the file ends too early, at byte %llu the elements would", source->path,
             (long long)source->size, (unsigned long long)source->at + (unsigned long long)*size);
@@ -139,7 +125,7 @@ static struct shmf_array *turned(struct source *source, const struct shmfi_npy_h
     struct shmf_array *array = NULL;
     void *data = malloc((size_t)size + 1);
     if (!data) {
-        shmfi_npy_error(source->err, SHMF_E_NOMEM, "private memory is exhausted");
+        shmf_error_set(source->err, SHMF_E_NOMEM, "private memory is exhausted");
         return NULL;
     }
     for (int d = 0; d < header->n_dims; d++) {
@@ -182,9 +168,9 @@ struct shmf_array *shmfi_npy_read(int fd, const char *path, int64_t begin, int64
     }
     struct shmf_array *array = read_array(&source);
     if (array && crc && (source.at != end || source.crc != *crc)) {
-        shmfi_npy_error(err, SHMF_E_CORRUPT,
-                        "%s: byte %lld: the checksum of what is before is wrong", path,
-                        (long long)source.at);
+        shmf_error_set(err, SHMF_E_CORRUPT,
+                       "%s: byte %lld: the checksum of what is before is wrong", path,
+                       (long long)source.at);
         shmf_array_free(array);
         return NULL;
     }
@@ -195,7 +181,7 @@ struct shmf_array *shmf_npy_load(const char *path, struct shmf_error *err)
 {
     struct stat status;
     if (!path) {
-        shmfi_npy_error(err, SHMF_E_INVAL, "path: NULL");
+        shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
         return NULL;
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -207,7 +193,7 @@ struct shmf_array *shmf_npy_load(const char *path, struct shmf_error *err)
     if (fstat(fd, &status))
         shmfi_npy_error_sys(err, path);
     else if (!S_ISREG(status.st_mode))
-        shmfi_npy_error(err, SHMF_E_INVAL, "%s: not a regular file", path);
+        shmf_error_set(err, SHMF_E_INVAL, "%s: not a regular file", path);
     else
         array = shmfi_npy_read(fd, path, 0, status.st_size, NULL, err);
     close(fd);

@@ -40,8 +40,6 @@ bool shmfi_npy_write(const struct shmf_array *array, FILE *out, uint32_t *crc, i
 int shmfi_npy_write_beside(const char *path, bool (*write_all)(FILE *out, const void *context),
                            const void *context, struct shmf_error *err);
 
-int shmfi_npy_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
-
 /* The same for what a system call said about a file, by errno. */
 int shmfi_npy_error_sys(struct shmf_error *err, const char *path);
 

@@ -12,14 +12,14 @@ static int open_file(const char *path, int64_t *size, struct shmf_error *err)
 {
     struct stat status;
     if (!path)
-        return shmfi_npy_error(err, SHMF_E_INVAL, "path: NULL");
+        return shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = SHMF_OK;
     if (fd < 0)
         return shmfi_npy_error_sys(err, path);
     if (fstat(fd, &status))
         rc = shmfi_npy_error_sys(err, path);
     else if (!S_ISREG(status.st_mode))
-        rc = shmfi_npy_error(err, SHMF_E_INVAL, "%s: not a regular file", path);
+        rc = shmf_error_set(err, SHMF_E_INVAL, "%s: not a regular file", path);
     else
         *size = status.st_size;
     if (rc)
@@ -51,19 +51,19 @@ static struct shmf_array *load(int fd, const char *path, int64_t size, const cha
     if (shmfi_zip_each(fd, path, size, look_at, &search, err))
         return NULL;
     if (search.matches == 0 || (!name && search.n > 1)) {
-        shmfi_npy_error(err, search.matches ? SHMF_E_INVAL : SHMF_E_NOTFOUND,
-                        search.matches ? "%s: there are %lld arrays: say which, such as \"%.60s\""
-                                       : "%s: of %lld arrays none is called \"%.60s\"",
-                        path, (long long)search.n,
-                        search.matches ? search.found.name
-                        : name         ? name
-                                       : "");
+        shmf_error_set(err, search.matches ? SHMF_E_INVAL : SHMF_E_NOTFOUND,
+                       search.matches ? "%s: there are %lld arrays: say which, such as \"%.60s\""
+                                      : "%s: of %lld arrays none is called \"%.60s\"",
+                       path, (long long)search.n,
+                       search.matches ? search.found.name
+                       : name         ? name
+                                      : "");
         return NULL;
     }
     if (search.found.compressed) {
-        shmfi_npy_error(err, SHMF_E_UNSUPPORTED,
-                        "%s: %.60s is compressed: numpy.savez stores, savez_compressed does not",
-                        path, search.found.name);
+        shmf_error_set(err, SHMF_E_UNSUPPORTED,
+                       "%s: %.60s is compressed: numpy.savez stores, savez_compressed does not",
+                       path, search.found.name);
         return NULL;
     }
     const int64_t at = shmfi_zip_data(fd, path, size, &search.found, err);
@@ -103,7 +103,7 @@ int64_t shmf_npz_each(const char *path, int (*visit)(const char *name, void *con
     int64_t size = 0;
     struct telling telling = {visit, context, 0, 0};
     if (!visit)
-        return shmfi_npy_error(err, SHMF_E_INVAL, "visit: NULL");
+        return shmf_error_set(err, SHMF_E_INVAL, "visit: NULL");
     int fd = open_file(path, &size, err);
     if (fd < 0)
         return fd;
@@ -230,17 +230,17 @@ int shmf_npz_save(const struct shmf_array *const *arrays, const char *const *nam
                   const char *path, struct shmf_error *err)
 {
     if (!path || ((!arrays || !names) && n))
-        return shmfi_npy_error(err, SHMF_E_INVAL, "%s: NULL", path ? "arrays, names" : "path");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", path ? "arrays, names" : "path");
     struct content content = {arrays, calloc(n + 1, sizeof *content.members), n};
     int rc = content.members ? SHMF_OK
-                             : shmfi_npy_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+                             : shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
     for (size_t i = 0; !rc && i < n; i++) {
         if (!arrays[i] || !names[i])
-            rc = shmfi_npy_error(err, SHMF_E_INVAL, "%s[%zu]: NULL", arrays[i] ? "names" : "arrays",
-                                 i);
+            rc = shmf_error_set(err, SHMF_E_INVAL, "%s[%zu]: NULL", arrays[i] ? "names" : "arrays",
+                                i);
         else if (!*names[i] || strlen(names[i]) > 500)
-            rc = shmfi_npy_error(err, SHMF_E_INVAL, "names[%zu]: empty, or longer than 500 bytes",
-                                 i);
+            rc =
+                shmf_error_set(err, SHMF_E_INVAL, "names[%zu]: empty, or longer than 500 bytes", i);
         else
             strcpy(content.members[i].name, names[i]);
     }

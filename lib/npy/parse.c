@@ -31,8 +31,8 @@ const char *shmfi_npy_name(enum shmf_dtype dtype)
 
 static int wrong(struct reader *reader, const char *expected)
 {
-    return shmfi_npy_error(reader->err, SHMF_E_CORRUPT, "byte %zu: %s expected",
-                           reader->offset + reader->at, expected);
+    return shmf_error_set(reader->err, SHMF_E_CORRUPT, "byte %zu: %s expected",
+                          reader->offset + reader->at, expected);
 }
 
 static void skip_space(struct reader *reader)
@@ -85,9 +85,9 @@ static int read_descr(struct reader *reader, struct shmfi_npy_header *header)
     char text[32];
     skip_space(reader);
     if (reader->at < reader->size && reader->text[reader->at] == '[')
-        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED,
-                               "byte %zu: records are no elements of an array",
-                               reader->offset + reader->at);
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED,
+                              "byte %zu: records are no elements of an array",
+                              reader->offset + reader->at);
     int rc = read_string(reader, text);
     if (rc)
         return rc;
@@ -97,9 +97,9 @@ static int read_descr(struct reader *reader, struct shmfi_npy_header *header)
     }
     header->swapped = text[0] == '>';
     if (!header->dtype)
-        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED,
-                               "byte %zu: arrays have no elements of type '%s'",
-                               reader->offset + reader->at, text);
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED,
+                              "byte %zu: arrays have no elements of type '%s'",
+                              reader->offset + reader->at, text);
     return SHMF_OK;
 }
 
@@ -113,8 +113,8 @@ static int read_length(struct reader *reader, int64_t *length)
          digits++) {
         if (__builtin_mul_overflow(*length, 10, length) ||
             __builtin_add_overflow(*length, reader->text[reader->at++] - '0', length))
-            return shmfi_npy_error(reader->err, SHMF_E_TOOBIG, "byte %zu: a length beyond 2^63",
-                                   reader->offset + reader->at);
+            return shmf_error_set(reader->err, SHMF_E_TOOBIG, "byte %zu: a length beyond 2^63",
+                                  reader->offset + reader->at);
     }
     return digits ? SHMF_OK : wrong(reader, "a length");
 }
@@ -129,15 +129,15 @@ static int read_shape(struct reader *reader, struct shmfi_npy_header *header)
         if (rc)
             return rc;
         if (header->n_dims == SHMF_MAX_DIMS)
-            return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED, "more than %d dimensions",
-                                   SHMF_MAX_DIMS);
+            return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED, "more than %d dimensions",
+                                  SHMF_MAX_DIMS);
         header->shape[header->n_dims++] = length;
         if (!take(reader, ',') && (reader->at == reader->size || reader->text[reader->at] != ')'))
             return wrong(reader, "',' or ')'");
     }
     if (header->n_dims == 0)
-        return shmfi_npy_error(reader->err, SHMF_E_UNSUPPORTED,
-                               "a scalar: an array has a dimension at least");
+        return shmf_error_set(reader->err, SHMF_E_UNSUPPORTED,
+                              "a scalar: an array has a dimension at least");
     return SHMF_OK;
 }
 

@@ -104,7 +104,7 @@ int shmfi_npy_write_beside(const char *path, bool (*write_all)(FILE *out, const 
 {
     char *beside = NULL;
     if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-        return shmfi_npy_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
     int rc = write_to(beside, path, write_all, context, err);
     free(beside);
     return rc;
@@ -118,6 +118,6 @@ static bool write_one(FILE *out, const void *context)
 int shmf_npy_save(const struct shmf_array *array, const char *path, struct shmf_error *err)
 {
     if (!array || !path)
-        return shmfi_npy_error(err, SHMF_E_INVAL, "%s: NULL", array ? "path" : "array");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", array ? "path" : "array");
     return shmfi_npy_write_beside(path, write_one, array, err);
 }

@@ -54,7 +54,7 @@ static uint64_t number(const unsigned char *at, int bytes)
 
 static int wrong(const char *path, int64_t at, const char *what, struct shmf_error *err)
 {
-    return shmfi_npy_error(err, SHMF_E_CORRUPT, "%s: byte %lld: %s", path, (long long)at, what);
+    return shmf_error_set(err, SHMF_E_CORRUPT, "%s: byte %lld: %s", path, (long long)at, what);
 }
 
 static int read_at(int fd, const char *path, int64_t size, void *to, int64_t n, int64_t at,
@@ -104,7 +104,7 @@ static int find_directory(int fd, const char *path, int64_t size, struct directo
     const int64_t n = size < MOST ? size : MOST;
     unsigned char *tail = malloc((size_t)n + 1);
     if (!tail)
-        return shmfi_npy_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+        return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
     int rc = read_at(fd, path, size, tail, n, size - n, err);
     int64_t at = n - SHMFI_ZIP_END_SIZE;
     while (!rc && at >= 0 && number(tail + at, 4) != SHMFI_ZIP_END)
@@ -178,7 +178,7 @@ int shmfi_zip_each(int fd, const char *path, int64_t size,
         return wrong(path, size, "the directory is larger than the file", err);
     unsigned char *all = malloc((size_t)directory.size + 1);
     rc = all ? read_at(fd, path, size, all, directory.size, directory.at, err)
-             : shmfi_npy_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+             : shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
     for (int64_t at = 0; !rc && at < directory.size;) {
         struct shmfi_zip_member member;
         const int64_t step =
