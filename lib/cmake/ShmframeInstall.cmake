@@ -13,10 +13,17 @@ endfunction()
 function(shmframe_install)
   set(package ${CMAKE_INSTALL_LIBDIR}/cmake/shmframe)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/shmframe TYPE INCLUDE COMPONENT dev
-    PATTERN netcdf.h EXCLUDE PATTERN hdf5.h EXCLUDE)
+    PATTERN netcdf.h EXCLUDE PATTERN hdf5.h EXCLUDE PATTERN mpi.h EXCLUDE)
   install(TARGETS shmframe_shared shmframe_static EXPORT shmframe_targets
     LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev ARCHIVE COMPONENT dev
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  if(TARGET shmframe_mpi)
+    install(FILES ${PROJECT_SOURCE_DIR}/include/shmframe/mpi.h
+      DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/shmframe COMPONENT mpi)
+    install(TARGETS shmframe_mpi EXPORT shmframe_mpi_targets ARCHIVE COMPONENT mpi)
+    install(EXPORT shmframe_mpi_targets NAMESPACE shmframe:: FILE shmframeMpiTargets.cmake
+      DESTINATION ${package} COMPONENT mpi)
+  endif()
   install(EXPORT shmframe_targets NAMESPACE shmframe:: FILE shmframeTargets.cmake
     DESTINATION ${package} COMPONENT dev)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/lib/cmake/shmframeConfig.cmake.in

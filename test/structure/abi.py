@@ -23,7 +23,8 @@ TAGGED = re.compile(r'^(struct|enum|union) (\w+)\s*\{', re.MULTILINE)
 
 def probe(root):
     """C that has an object of each public type and the address of each public function."""
-    headers = source.c_files(root / 'include')
+    # mpi.h has types of the MPI that is there, and a static library.
+    headers = [path for path in source.c_files(root / 'include') if path.stem != 'mpi']
     lines = [f'#include <shmframe/{path.name}>' for path in headers]
     for path in headers:
         text = source.code(path)

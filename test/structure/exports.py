@@ -12,8 +12,8 @@ import source
 
 DECLARATION = re.compile(r'\bSHMF_API\b[^;{]*?\b(shmf_\w+)\s*\(')
 
-
-COMPONENTS = {'netcdf', 'hdf5'}
+# mpi is a static library.
+COMPONENTS = {'netcdf', 'hdf5', 'mpi'}
 
 
 def declared(root, component=None):
@@ -48,7 +48,9 @@ def check(root, shared, static, nm='nm', *components):
     problems = compare(declared(root), defined(nm, '-D', shared))
     for component in components:
         name, path = component.split('=', 1)
-        problems += compare(declared(root, name), defined(nm, '-D', path))
+        made = defined(nm, '-D', path) if '.so' in path else {
+            symbol for symbol in defined(nm, '-g', path) if not symbol.startswith(f'shmfi_{name}_')}
+        problems += compare(declared(root, name), made)
     problems += [f'{name} in the static library may collide with the program\'s own names'
                  for name in sorted(defined(nm, '-g', static)) if not name.startswith('shmf')]
     return problems

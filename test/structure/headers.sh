@@ -1,9 +1,14 @@
 #!/bin/sh
-# headers.sh INCLUDE_DIR CC CXX: every public header compiles alone, twice over, in C11 and C++17,
+# headers.sh INCLUDE_DIR CC CXX MPI_INCLUDE_DIR...: every public header compiles alone, twice over, in C11 and C++17,
 # with all warnings that a program may have switched on.
 include=$1
 cc=$2
 cxx=$3
+shift 3
+mpi=
+for folder; do
+    mpi="$mpi -isystem $folder"
+done
 failed=0
 
 try() {
@@ -18,7 +23,14 @@ try() {
 
 cd "$include" || exit 2
 for header in shmframe/*.h; do
-    try "$header" "$cc" -x c -std=c11 -Wstrict-prototypes
-    try "$header" "$cxx" -x c++ -std=c++17 -Wold-style-cast
+    more=
+    if [ "$header" = shmframe/mpi.h ]; then
+        [ -n "$mpi" ] || continue
+        more=$mpi
+    fi
+    # shellcheck disable=SC2086 # a list of options
+    try "$header" "$cc" -x c -std=c11 -Wstrict-prototypes $more
+    # shellcheck disable=SC2086
+    try "$header" "$cxx" -x c++ -std=c++17 -Wold-style-cast $more
 done
 exit $failed

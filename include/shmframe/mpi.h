@@ -1,0 +1,109 @@
+/* libshmframe: frames beyond one machine: MPI moves bytes between nodes, libshmframe within them.
+ *
+ * An optional component (shmframe::mpi) with a library of its own, built where there is an MPI. A
+ * node is what ranks share memory on. What is broadcast lies on each node once, in sealed shared
+ * memory into which it was received, and all ranks of the node read it there; it is an object like
+ * any other, which a rank frees when it needs it no longer, and of which nothing is left when the
+ * last rank has ended, however it ended.
+ * Collective functions are called by all ranks of the communicator, in the same order, and return
+ * the same status on all of them: where one fails all fail, and the message says which rank and
+ * why. Their object arguments may be of use on some ranks only. docs/mpi.md is the guide.
+ * Thread safety: one thread at a time, as MPI_THREAD_SERIALIZED means it. Fork: nothing here may be
+ * called in a forked child. */
+#ifndef SHMFRAME_MPI_H
+#define SHMFRAME_MPI_H
+
+#include <shmframe/array.h>
+#include <shmframe/early.h>
+#include <shmframe/frame.h>
+
+#include <mpi.h>
+
+SHMF_BEGIN_DECLS
+
+/* ---- ranks and nodes ---------------------------------------------------------------------- */
+
+/* A communicator and its nodes. */
+struct shmf_mpi;
+
+/* Zero means the default in every field. Must be the same on all ranks. */
+struct shmf_mpi_options {
+    int ranks_per_node;   /* > 0: ranks of a machine are split into virtual nodes of so many each,
+                             for tests; 0: as the environment variable SHMFRAME_MPI_RANKS_PER_NODE
+                             says, else one node a machine */
+    int reserved0;        /* must be zero */
+    uint64_t piece_bytes; /* sent with one call of MPI; 0: 8 MiB; at most 2^30 */
+    uint64_t reserved[6]; /* must be zero */
+};
+
+/* Where a rank is. */
+struct shmf_mpi_place {
+    int rank, ranks;           /* in the communicator */
+    int node, nodes;           /* nodes are numbered by their lowest rank */
+    int node_rank, node_ranks; /* among the ranks of its node; 0 leads the node */
+};
+
+/* Forks the early process (early.h, with `options`), of which pools with SHMF_START_EARLY fork
+ * their workers, and then calls MPI_Init_thread(): workers have nothing of MPI, neither its threads
+ * nor its sockets nor memory that it has pinned. To be called at the very beginning of main().
+ * SHMF_E_INVAL: it is too late, because MPI is initialised (or finalised) or other threads run
+ * already; SHMF_E_SYS: MPI_Init_thread() failed; others as of shmf_early_start(). `provided` may be
+ * NULL. */
+SHMF_API int shmf_mpi_init(int *argc, char ***argv, int required, int *provided,
+                           const struct shmf_early_options *options, struct shmf_error *err);
+
+/* Collective over `comm`, which is duplicated. Finds the nodes, and connects the ranks of each by
+ * Unix sockets without names. `options` may be NULL. SHMF_E_INVAL: names the field; MPI is not
+ * initialised; SHMF_E_SYS, SHMF_E_NOFILES, SHMF_E_NOMEM. */
+SHMF_API struct shmf_mpi *shmf_mpi_new(MPI_Comm comm, const struct shmf_mpi_options *options,
+                                       struct shmf_error *err);
+
+/* Collective; before MPI_Finalize(). Objects that came through it stay. NULL is fine. */
+SHMF_API void shmf_mpi_free(struct shmf_mpi *mpi);
+
+/* Where `rank` is; negative: this one. Fills `*place`. SHMF_E_RANGE, SHMF_E_INVAL: NULL. Local. */
+SHMF_API int shmf_mpi_place(const struct shmf_mpi *mpi, int rank, struct shmf_mpi_place *place);
+
+/* ---- one copy a node ---------------------------------------------------------------------- */
+
+/* Collective. Gives the object that rank `root` has to all ranks, once a node. At the root `*frame`
+ * becomes sealed (shmf_frame_seal, image.h: without copying it where it has 32 MiB and more);
+ * elsewhere it is set to the frame, which the caller frees; to NULL on failure. Each node but the
+ * root's receives the frame's bytes once, straight into the segment. */
+SHMF_API int shmf_mpi_bcast(struct shmf_mpi *mpi, int root, struct shmf_frame **frame,
+                            struct shmf_error *err);
+SHMF_API int shmf_mpi_bcast_array(struct shmf_mpi *mpi, int root, struct shmf_array **array,
+                                  struct shmf_error *err);
+
+/* Collective. The ranks of a node show each other frames without copying them (but as sealing may):
+ * frames[i], of as many as the node has ranks, is that of the node's rank i, or NULL where it gave
+ * none. Each gives its own, frames[node_rank], and frees all. */
+SHMF_API int shmf_mpi_exchange(struct shmf_mpi *mpi, struct shmf_frame **frames,
+                               struct shmf_error *err);
+
+/* ---- rows in parts ------------------------------------------------------------------------ */
+
+/* The part begin <= i < end of 0 <= i < n that is the rank's: parts follow each other in the order
+ * of ranks, and differ by one at most. SHMF_E_RANGE, SHMF_E_INVAL. Local. */
+SHMF_API int shmf_mpi_part(const struct shmf_mpi *mpi, int rank, int64_t n, int64_t *begin,
+                           int64_t *end);
+
+/* Collective. Each rank gets its rows of the root's frame, with their labels: a frame of its own
+ * that it frees; the root's is a slice. The root needs memory for one part beside the frame. */
+SHMF_API int shmf_mpi_scatter(struct shmf_mpi *mpi, int root, const struct shmf_frame *frame,
+                              struct shmf_frame **part, struct shmf_error *err);
+
+/* Collective. The root gets the rows of all ranks' frames in the order of ranks, as
+ * shmf_frame_concat puts them together; elsewhere `*whole` is set to NULL. Columns of numbers
+ * without nulls, and rows without text as labels, are received into their place in the frame; other
+ * frames are received whole, and copied once. SHMF_E_DTYPE: a rank has other columns. */
+SHMF_API int shmf_mpi_gather(struct shmf_mpi *mpi, int root, const struct shmf_frame *part,
+                             struct shmf_frame **whole, struct shmf_error *err);
+
+/* Collective. The same for all ranks: once a node, as a broadcast frame. */
+SHMF_API int shmf_mpi_allgather(struct shmf_mpi *mpi, const struct shmf_frame *part,
+                                struct shmf_frame **whole, struct shmf_error *err);
+
+SHMF_END_DECLS
+
+#endif
