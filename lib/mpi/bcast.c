@@ -97,7 +97,7 @@ int shmfi_mpi_bcast(struct shmf_mpi *mpi, int root, uint32_t kind, struct shmfi_
         rc = distribute(mpi, root, kind, head.size, object, &why);
     rc = shmfi_mpi_agree(mpi, mpi->all, is_root || !head.rc ? rc : SHMF_OK, &why, err);
     if (!rc && lacks(object)) /* its node's leader failed after it had said so: cannot be */
-        rc = shmfi_mpi_error(err, SHMF_E_SYS, "the object did not come");
+        rc = shmf_error_set(err, SHMF_E_SYS, "the object did not come");
     if (rc && !is_root)
         shmfi_mpi_let_go(object);
     return rc;
@@ -107,7 +107,7 @@ int shmf_mpi_bcast(struct shmf_mpi *mpi, int root, struct shmf_frame **frame,
                    struct shmf_error *err)
 {
     if (!mpi || !frame)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "%s: NULL", mpi ? "frame" : "mpi");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "frame" : "mpi");
     int rc = shmfi_mpi_check_rank(mpi, "root", root, err);
     if (rc)
         return rc;
@@ -121,7 +121,7 @@ int shmf_mpi_bcast_array(struct shmf_mpi *mpi, int root, struct shmf_array **arr
                          struct shmf_error *err)
 {
     if (!mpi || !array)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "%s: NULL", mpi ? "array" : "mpi");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "array" : "mpi");
     int rc = shmfi_mpi_check_rank(mpi, "root", root, err);
     if (rc)
         return rc;
@@ -134,7 +134,7 @@ int shmf_mpi_bcast_array(struct shmf_mpi *mpi, int root, struct shmf_array **arr
 int shmf_mpi_exchange(struct shmf_mpi *mpi, struct shmf_frame **frames, struct shmf_error *err)
 {
     if (!mpi || !frames)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "%s: NULL", mpi ? "frames" : "mpi");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "frames" : "mpi");
     struct shmf_error why = {0};
     int mine = mpi->place.node_rank, ranks = mpi->place.node_ranks;
     int given = frames[mine] != NULL;

@@ -1,33 +1,19 @@
 /* Errors, and agreeing about them. */
 #include "internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-int shmfi_mpi_error(struct shmf_error *err, int code, const char *format, ...)
-{
-    va_list arguments;
-    if (!err)
-        return code;
-    err->code = code;
-    err->sys_errno = 0;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    return code;
-}
-
 int shmfi_mpi_no_memory(struct shmf_error *err)
 {
-    return shmfi_mpi_error(err, SHMF_E_NOMEM, "private memory is exhausted");
+    return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
 }
 
 int shmfi_mpi_check_reserved(const uint64_t *words, size_t count, struct shmf_error *err)
 {
     for (size_t i = 0; i < count; i++)
         if (words[i])
-            return shmfi_mpi_error(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
+            return shmf_error_set(err, SHMF_E_INVAL, "options.reserved[%zu]: not zero", i);
     return SHMF_OK;
 }
 
@@ -38,7 +24,7 @@ int shmfi_mpi_done(int mpi_code, const char *what, struct shmf_error *err)
     if (mpi_code == MPI_SUCCESS)
         return SHMF_OK;
     MPI_Error_string(mpi_code, text, &length);
-    return shmfi_mpi_error(err, SHMF_E_SYS, "%s: %.180s", what, text);
+    return shmf_error_set(err, SHMF_E_SYS, "%s: %.180s", what, text);
 }
 
 int shmfi_mpi_check_rank(const struct shmf_mpi *mpi, const char *name, int rank,
@@ -46,7 +32,7 @@ int shmfi_mpi_check_rank(const struct shmf_mpi *mpi, const char *name, int rank,
 {
     if (rank >= 0 && rank < mpi->place.ranks)
         return SHMF_OK;
-    return shmfi_mpi_error(err, SHMF_E_RANGE, "%s: %d of %d ranks", name, rank, mpi->place.ranks);
+    return shmf_error_set(err, SHMF_E_RANGE, "%s: %d of %d ranks", name, rank, mpi->place.ranks);
 }
 
 int shmfi_mpi_agree(const struct shmf_mpi *mpi, MPI_Comm comm, int rc, const struct shmf_error *why,

@@ -41,8 +41,8 @@ static int compare_columns(struct shmf_mpi *mpi, int root, const struct shmf_fra
     if (!rc) {
         bool same = shmf_frame_equal(mine, roots.frame) == 1;
         if (!same)
-            rc = shmfi_mpi_error(&why, SHMF_E_DTYPE,
-                                 "part: its columns or labels are not those of rank %d", root);
+            rc = shmf_error_set(&why, SHMF_E_DTYPE,
+                                "part: its columns or labels are not those of rank %d", root);
         rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     }
     shmfi_mpi_let_go(&roots);
@@ -238,13 +238,13 @@ int shmf_mpi_gather(struct shmf_mpi *mpi, int root, const struct shmf_frame *par
     struct shmf_error why = {0};
     int rc = SHMF_OK;
     if (!mpi || !whole)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "%s: NULL", mpi ? "whole" : "mpi");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "whole" : "mpi");
     rc = shmfi_mpi_check_rank(mpi, "root", root, err);
     if (rc)
         return rc;
     *whole = NULL;
     if (!part)
-        rc = shmfi_mpi_error(&why, SHMF_E_INVAL, "part: NULL");
+        rc = shmf_error_set(&why, SHMF_E_INVAL, "part: NULL");
     rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     if (!rc)
         rc = compare_columns(mpi, root, part, err);

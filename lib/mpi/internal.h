@@ -27,8 +27,6 @@ struct shmfi_mpi_object {
 
 /* ---- errors.c ----------------------------------------------------------------------------- */
 
-/* Records `code` and the message in `*err` (which may be NULL) and returns `code`. */
-int shmfi_mpi_error(struct shmf_error *err, int code, const char *format, ...) SHMF_PRINTF(3, 4);
 int shmfi_mpi_no_memory(struct shmf_error *err);
 int shmfi_mpi_check_reserved(const uint64_t *words, size_t count, struct shmf_error *err);
 

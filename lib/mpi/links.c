@@ -33,7 +33,7 @@ static int failed(const char *what, struct shmf_error *err)
 {
     int why = errno;
     int code = why == EMFILE || why == ENFILE ? SHMF_E_NOFILES : SHMF_E_SYS;
-    shmfi_mpi_error(err, code, "%s: %s", what, strerror(why));
+    shmf_error_set(err, code, "%s: %s", what, strerror(why));
     if (err)
         err->sys_errno = why;
     return code;

@@ -14,12 +14,12 @@ static int check_time(struct shmf_error *err)
     int yes = 0;
     MPI_Finalized(&yes);
     if (yes)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "MPI is finalised already");
+        return shmf_error_set(err, SHMF_E_INVAL, "MPI is finalised already");
     MPI_Initialized(&yes);
     if (yes)
-        return shmfi_mpi_error(err, SHMF_E_INVAL,
-                               "MPI is initialised already: its threads and connections would be "
-                               "in what is forked; call shmf_mpi_init() instead of MPI_Init()");
+        return shmf_error_set(err, SHMF_E_INVAL,
+                              "MPI is initialised already: its threads and connections would be "
+                              "in what is forked; call shmf_mpi_init() instead of MPI_Init()");
     return SHMF_OK;
 }
 
@@ -49,14 +49,14 @@ static int check_options(const struct shmf_mpi_options *options, struct shmf_err
     int yes = 0;
     MPI_Initialized(&yes);
     if (!yes)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "MPI is not initialised");
+        return shmf_error_set(err, SHMF_E_INVAL, "MPI is not initialised");
     if (options->ranks_per_node < 0)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "options.ranks_per_node: %d",
-                               options->ranks_per_node);
+        return shmf_error_set(err, SHMF_E_INVAL, "options.ranks_per_node: %d",
+                              options->ranks_per_node);
     if (options->piece_bytes > MOST_PIECE)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "options.piece_bytes: more than 2^30");
+        return shmf_error_set(err, SHMF_E_INVAL, "options.piece_bytes: more than 2^30");
     if (options->reserved0)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "options.reserved0: not zero");
+        return shmf_error_set(err, SHMF_E_INVAL, "options.reserved0: not zero");
     return shmfi_mpi_check_reserved(options->reserved, 6, err);
 }
 

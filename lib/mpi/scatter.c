@@ -97,16 +97,16 @@ int shmf_mpi_scatter(struct shmf_mpi *mpi, int root, const struct shmf_frame *fr
     struct shmf_error why = {0};
     int rc = SHMF_OK;
     if (!mpi || !part)
-        return shmfi_mpi_error(err, SHMF_E_INVAL, "%s: NULL", mpi ? "part" : "mpi");
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "part" : "mpi");
     rc = shmfi_mpi_check_rank(mpi, "root", root, err);
     if (rc)
         return rc;
     *part = NULL;
     bool is_root = mpi->place.rank == root;
     if (is_root && !frame)
-        rc = shmfi_mpi_error(&why, SHMF_E_INVAL, "frame: NULL");
+        rc = shmf_error_set(&why, SHMF_E_INVAL, "frame: NULL");
     else if (is_root && !shmf_frame_handle(frame).region)
-        rc = shmfi_mpi_error(&why, SHMF_E_ACCESS, "frame: it is not finished, or a selection");
+        rc = shmf_error_set(&why, SHMF_E_ACCESS, "frame: it is not finished, or a selection");
     rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     if (rc)
         return rc;
