@@ -88,10 +88,13 @@ static void open_pipes(void)
     }
 }
 
-/* One task waits beside the one that runs; of small ones, as many as are sent at a time. */
+/* One task waits beside the one that runs; of small ones, as many as are sent at a time. Of few
+ * tasks nobody has more than a share. */
 static void feed(struct peer *peer, int64_t *next, int64_t n)
 {
     int64_t numbers[MOST], most = batch > 1 ? batch : 2, count = 0;
+    int64_t share = (n + setting.workers - 1) / setting.workers;
+    most = most < share ? most : share;
     if (peer->sent - peer->taken > most / 2)
         return;
     while (*next < n && peer->sent - peer->taken < most) {
