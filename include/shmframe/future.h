@@ -48,7 +48,8 @@ SHMF_API struct shmf_result *shmf_pool_apply(struct shmf_pool *pool, shmf_task_f
 SHMF_API int shmf_future_done(struct shmf_future *future);
 
 /* Waits until the result is there: SHMF_OK; SHMF_E_TIMEOUT after `seconds` (negative: no limit;
- * the task goes on); SHMF_E_POOL_BROKEN, SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS. */
+ * the task goes on); SHMF_E_NOFILES: it cannot be mapped now, is kept, and can be waited for
+ * again; SHMF_E_POOL_BROKEN, SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS. */
 SHMF_API int shmf_future_wait(struct shmf_future *future, double seconds, struct shmf_error *err);
 
 /* The result: NULL before it is there. Borrowed; or, taken, the caller's to free. */
