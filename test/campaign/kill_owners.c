@@ -3,11 +3,13 @@
  * no name, no descriptor. An application whose supervisor was killed must say so or be done, give
  * everything back, and be able to make another pool.
  *
- *     kill_owners [TRIALS [SEED]]      defaults 200, 1: so many of each of the three roles
+ *     kill_owners [TRIALS [SEED]]      defaults 200, 1: so many of each of the three roles, the
+ *                                      stages in turn
  *
  * Every process here is the campaign's descendant, and it is the reaper of orphans: none is left
- * when it has no child any more. Prints one line of JSON; exit status 1 when anything was left or
- * wrong. */
+ * when it has no child any more. Prints one line of JSON, with the kills per role and stage, and
+ * how many of them were before the stage was over; exit status 1 when anything was left or wrong.
+ */
 #include "support/account.h"
 #include "support/clock.h"
 #include "support/names.h"
@@ -51,6 +53,8 @@ static const char *const stage_names[STAGES] = {
 
 enum role { APPLICATION, SUPERVISOR, EARLY_PROCESS, ROLES };
 
+static const char *const role_names[ROLES] = {"application", "supervisor", "early_process"};
+
 static const char *const victims[ROLES] = {NULL, "shmf-super", "shmf-early"};
 
 enum { SIZE = 100000, LARGE = 3 << 20, TASKS = 24, PATIENCE_S = 60 };
@@ -64,13 +68,15 @@ static struct {
 } * shared;
 
 static struct {
-    long trials[ROLES], hit[STAGES], unhurt, survivors, names, bytes, wrong;
+    long killed[ROLES][STAGES], inside[ROLES][STAGES], trials, unhurt;
+    long survivors, names, bytes, wrong;
 } tally;
 
 /* ---- an application's life ----------------------------------------------------------------- */
 
 struct life {
     enum stage stage;
+    bool early; /* its pools are the early process's */
     struct shmf_array *input;
     struct shmf_pool *pool;
     struct shmf_iter *iter;
@@ -119,12 +125,10 @@ static bool is_right(struct shmf_result *result)
 
 static bool make_pool(struct life *life)
 {
-    struct shmf_pool_options options = {.workers = 1,
-                                        .max_workers = 3,
-                                        .start = life->stage == EARLY ? SHMF_START_EARLY
-                                                                      : SHMF_START_NOW};
+    struct shmf_pool_options options = {
+        .workers = 1, .max_workers = 3, .start = life->early ? SHMF_START_EARLY : SHMF_START_NOW};
     enter(life, EARLY);
-    if (life->stage == EARLY && shmf_early_start(NULL, NULL))
+    if (life->early && shmf_early_start(NULL, NULL))
         return false;
     enter(life, CREATING);
     life->pool = shmf_pool_new(&options, NULL);
@@ -223,15 +227,15 @@ static void free_all(struct life *life)
         shmf_future_free(life->futures[i]);
     shmf_array_free(life->input);
     leave(life, FREEING);
-    if (life->stage == EARLY)
+    if (life->early)
         shmf_early_stop();
 }
 
 /* Up to and a little beyond the stage. False: something is wrong with the library, not that
  * something failed: `good` says that. */
-static bool live(enum stage stage, bool *good)
+static bool live(enum stage stage, bool early, bool *good)
 {
-    struct life life = {.stage = stage};
+    struct life life = {.stage = stage, .early = early};
     bool right = true;
     int64_t size = SIZE;
     life.input = shmf_array_new(SHMF_UINT8, 1, &size, NULL);
@@ -253,34 +257,31 @@ static bool live(enum stage stage, bool *good)
 
 /* Exit status 0: as promised; 1 something was wrong, 2 something was left, 3 no pool could be made
  * afterwards. */
-static _Noreturn void be_application(enum stage stage)
+static _Noreturn void be_application(enum stage stage, bool early)
 {
     bool good = true, right = true;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct test_account before = test_account_take();
     while (right && !atomic_load(&shared->over))
-        right = live(stage, &good);
+        right = live(stage, early, &good);
     if (!right)
         _exit(1);
     if (test_account_settle(&before))
         _exit(2);
-    right = live(RESULTS_IN_FLIGHT, &good);
+    right = live(RESULTS_IN_FLIGHT, false, &good);
     _exit(right && good ? 0 : 3);
 }
 
 /* ---- the campaign -------------------------------------------------------------------------- */
 
+static uint64_t random_state; /* set by the seed: splitmix64 */
+
 static uint64_t random_number(void)
 {
-    static uint64_t state;
-    state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return state >> 33;
-}
-
-static void pause_ns(long nanoseconds)
-{
-    struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-    nanosleep(&time, NULL);
+    uint64_t number = random_state += UINT64_C(0x9e3779b97f4a7c15);
+    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+    return number ^ number >> 31;
 }
 
 /* A running process that was orphaned to us, by its name; 0: none. */
@@ -300,13 +301,35 @@ static pid_t orphan_named(const char *name)
     return 0;
 }
 
-/* Short stages would be over before a sleeper woke up. */
-static bool await_stage(int than)
+static bool is_running(pid_t pid)
+{
+    siginfo_t info = {0};
+    return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0;
+}
+
+/* Short stages would be over before a sleeper woke up, or before its victim was found: who exists
+ * before the stage is looked for before. 0: it does not yet. */
+static bool await_stage(int than, enum role role, pid_t *victim)
 {
     double end = test_now() + PATIENCE_S;
-    while (atomic_load(&shared->entered) <= than && test_now() < end)
+    while (atomic_load(&shared->entered) <= than && test_now() < end) {
+        if (role != APPLICATION && !is_running(*victim))
+            *victim = orphan_named(victims[role]);
         sched_yield();
+    }
     return atomic_load(&shared->entered) > than;
+}
+
+/* A sleeper would wake up too late for a short one. */
+static void pause_ns(long nanoseconds)
+{
+    struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    double end = test_now() + (double)nanoseconds * 1e-9;
+    if (nanoseconds > 200000)
+        nanosleep(&time, NULL);
+    while (test_now() < end)
+        sched_yield();
 }
 
 /* Kills the victim at some moment of the stage. False: there was none to be found. */
@@ -314,7 +337,8 @@ static bool strike(enum role role, pid_t application, enum stage stage)
 {
     static long length[STAGES];
     int entered = (int)(random_number() % 2); /* the first time, or when memory is warm */
-    if (!await_stage(entered))
+    pid_t victim = role == APPLICATION ? application : 0;
+    if (!await_stage(entered, role, &victim))
         return false;
     long known = atomic_load(&shared->nanoseconds);
     if (known && known < 1000000000)
@@ -322,13 +346,15 @@ static bool strike(enum role role, pid_t application, enum stage stage)
     long most = length[stage] ? length[stage] + length[stage] / 4 : 3000000;
     pause_ns((long)(random_number() % (uint64_t)most));
     double end = test_now() + PATIENCE_S;
-    pid_t victim = application;
-    while (role != APPLICATION && !(victim = orphan_named(victims[role])) && test_now() < end)
-        pause_ns(20000);
-    if (victim <= 0)
+    while (role != APPLICATION && !is_running(victim) && test_now() < end)
+        if (!(victim = orphan_named(victims[role])))
+            test_sleep(0.001);
+    int inside = atomic_load(&shared->inside);
+    if (victim <= 0 || kill(victim, SIGKILL))
         return false;
-    tally.hit[stage] += atomic_load(&shared->inside);
-    return kill(victim, SIGKILL) == 0;
+    tally.killed[role][stage]++;
+    tally.inside[role][stage] += inside;
+    return true;
 }
 
 static bool reaped_all(void *application_status)
@@ -372,8 +398,7 @@ static void judge(enum role role, enum stage stage, int status)
     if (role == APPLICATION ? killed : status == 0)
         return;
     tally.wrong++;
-    fprintf(stderr, "%s, %s: status %x\n", role ? victims[role] : "application", stage_names[stage],
-            (unsigned)status);
+    fprintf(stderr, "%s, %s: status %x\n", role_names[role], stage_names[stage], (unsigned)status);
 }
 
 static void try_once(enum role role, enum stage stage)
@@ -382,18 +407,17 @@ static void try_once(enum role role, enum stage stage)
     fflush(NULL);
     pid_t application = fork();
     if (application == 0)
-        be_application(stage);
+        be_application(stage, stage == EARLY || role == EARLY_PROCESS);
     bool struck = application > 0 && strike(role, application, stage);
     atomic_store(&shared->over, 1);
     int status[2] = {(int)application, -1};
     if (!test_wait_until(PATIENCE_S, reaped_all, status)) {
         tally.survivors++;
-        fprintf(stderr, "%s, %s: processes are left:\n", role ? victims[role] : "application",
-                stage_names[stage]);
+        fprintf(stderr, "%s, %s: processes are left:\n", role_names[role], stage_names[stage]);
         kill_rest();
         test_wait_until(PATIENCE_S, reaped_all, status);
     }
-    tally.trials[role]++;
+    tally.trials++;
     tally.unhurt += !struck;
     if (struck)
         judge(role, stage, status[1]);
@@ -416,12 +440,15 @@ static long shmem_kb(void)
 static void print_result(unsigned seed, double seconds, long before_kb, size_t descriptors,
                          bool good)
 {
-    printf("{\"campaign\": \"kill_owners\", \"seed\": %u, \"seconds\": %.1f", seed, seconds);
-    printf(", \"trials\": %ld, \"application\": %ld, \"supervisor\": %ld, \"early_process\": %ld",
-           tally.trials[0] + tally.trials[1] + tally.trials[2], tally.trials[APPLICATION],
-           tally.trials[SUPERVISOR], tally.trials[EARLY_PROCESS]);
-    for (int stage = 0; stage < STAGES; stage++)
-        printf(", \"hit_%s\": %ld", stage_names[stage], tally.hit[stage]);
+    printf("{\"campaign\": \"kill_owners\", \"seed\": %u, \"seconds\": %.1f, \"trials\": %ld", seed,
+           seconds, tally.trials);
+    for (int role = 0; role < ROLES; role++) {
+        printf(", \"%s\": {", role_names[role]);
+        for (int stage = 0; stage < STAGES; stage++)
+            printf("%s\"%s\": [%ld, %ld]", stage ? ", " : "", stage_names[stage],
+                   tally.killed[role][stage], tally.inside[role][stage]);
+        printf("}");
+    }
     printf(", \"not_struck\": %ld, \"survivors\": %ld, \"names_left\": %ld, \"bytes_left\": %ld, "
            "\"descriptors_left\": %zu, \"wrong\": %ld, \"shmem_kb_before\": %ld, "
            "\"shmem_kb_after\": %ld, \"bad\": %ld, \"good\": %s}\n",
@@ -437,8 +464,7 @@ int main(int argc, char **argv)
     unsigned seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
     double start = test_now();
     test_own_names(NULL);
-    for (unsigned i = 0; i < seed % 1000 + 1; i++)
-        random_number();
+    random_state = seed;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0))
         return 1;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -447,9 +473,8 @@ int main(int argc, char **argv)
     struct test_account before = test_account_take();
     long before_kb = shmem_kb();
     for (long i = 0; i < trials; i++) {
-        try_once(APPLICATION, (enum stage)(i % STAGES));
-        try_once(SUPERVISOR, (enum stage)(i % STAGES));
-        try_once(EARLY_PROCESS, EARLY);
+        for (int role = 0; role < ROLES; role++)
+            try_once((enum role)role, (enum stage)(i % STAGES));
     }
     struct test_account after = test_account_take();
     size_t left = test_account_leaks(&before, &after, true);

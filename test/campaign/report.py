@@ -67,6 +67,25 @@ def trials_of(record):
     return 0
 
 
+def add_counts(one, other):
+    """Two values of JSON of the same shape: numbers are added."""
+    if isinstance(one, dict):
+        return {name: add_counts(one.get(name), other.get(name)) for name in {**one, **other}} if other else one
+    if isinstance(one, list):
+        return [add_counts(*pair) for pair in zip(one, other)] if other else one
+    return other if one is None else one if other is None else one + other
+
+
+def sum_counts(records):
+    """What several lines of a campaign count, without what is not counted."""
+    total = {}
+    for record in records:
+        total = add_counts(total, {name: value for name, value in record.items()
+                                   if isinstance(value, (int, list, dict)) and not isinstance(value, bool)
+                                   and name not in ('seed', 'workers') and not name.startswith('shmem_kb')})
+    return total
+
+
 def is_bad(record):
     return bool(record.get('bad')) or record.get('good') is False
 
