@@ -2,7 +2,8 @@
 
 A bench runs its impls in interleaved rounds. How many tasks a round has follows from the warm-up,
 so that a round lasts `seconds`; `tasks` fixes it instead. `cold`: a new server for every round,
-which is timed from the first page to the last. `at`: one run of the bench for each value."""
+which is timed from the first page to the last. `at`: one run of the bench for each value, or one
+run of all values side by side where they are compared with each other (`together`)."""
 from dataclasses import dataclass, field
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -28,6 +29,7 @@ class Bench:
     most: int = 1 << 20       # tasks of a round
     rounds: int = 0           # 0: the usual number
     cold: bool = False
+    together: bool = False
     program: str = ""         # bench name that the servers are given, if it is another
     warm_memory: bool = False # touch and free memory before every round, so that the host has it
 
@@ -52,11 +54,11 @@ def ns(name, impls, **more):
 BENCHES = [
     Bench("outer_200MB", ALL_C + PYTHON, quick_impls=ALL_C[:3] + PYTHON[:1], seconds=1.5, warm=12),
     Bench("outer_40MB", ALL_C + PYTHON, quick_impls=ALL_C + PYTHON[:1], seconds=1.0, warm=24),
-    Bench("outer_200MB_cold", ["omp_prealloc", "shmframe", "omp_malloc"], program="outer_200MB",
-          quick_impls=["omp_prealloc", "shmframe"], cold=True, tasks=250, quick_tasks=40, rounds=3, warm_memory=True),
-    Bench("outer_40MB_cold", ["omp_prealloc", "shmframe", "omp_malloc"], program="outer_40MB",
-          quick_impls=["omp_prealloc", "shmframe"], cold=True, tasks=250, quick_tasks=100, rounds=3, warm_memory=True),
-    Bench("fresh", ["shmframe", "omp_malloc"], warm=4, warm_memory=True),
+    Bench("outer_200MB_cold", ["omp_prealloc", "shmframe"], program="outer_200MB", cold=True,
+          tasks=250, quick_tasks=40, seconds=5),
+    Bench("outer_40MB_cold", ["omp_prealloc", "shmframe"], program="outer_40MB", cold=True,
+          tasks=250, quick_tasks=100, seconds=3),
+    Bench("fresh", ["shmframe", "omp_malloc"], warm=4, seconds=1.5, warm_memory=True),
     Bench("copy_200MB", ALL_C + PYTHON[:1], quick_impls=ALL_C[:3], seconds=1.0, warm=12),
     Bench("convolve", ["omp_prealloc", "shmframe", "sequential", "raw", "mpi_window",
                        "python_shared"], quick_impls=["omp_prealloc", "shmframe", "sequential", "raw"],
@@ -65,6 +67,8 @@ BENCHES = [
                            "python_shared"], quick_impls=["omp_prealloc", "shmframe"], warm=4,
           seconds=1.2),
     Bench("row_means", ["shmframe", "omp_prealloc", "sequential", "python_shared"],
+          at=[64 * MIB], seconds=0.4, warm=2000),
+    Bench("row_means_sizes", ["shmframe", "omp_prealloc"], program="row_means", together=True,
           at=[MIB, 64 * MIB, GIB, 4 * GIB], quick_at=[MIB, 64 * MIB], seconds=0.4, warm=2000),
     ns("row_gather", ["shmframe", "raw"], seconds=0.3, warm=100),
     Bench("inplace", ["omp_prealloc", "shmframe", "sequential"], seconds=0.4, warm=4),

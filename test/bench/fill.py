@@ -164,7 +164,7 @@ class Pages:
         rows = [[f"a label among {at:,}", time_of(ns * 1e-9)]
                 for at, ns in self.series("loc", "shmframe", "ns").items()]
         rows += [[f"a task on one of the rows of {size_name(at)}", time_of(1 / rate)]
-                 for at, rate in self.series("row_means", "shmframe", "tasks_per_s").items()]
+                 for at, rate in self.series("row_means_sizes", "shmframe", "tasks_per_s").items()]
         return rows and table(["what", "time"], rows)
 
     def sizes(self):

@@ -105,10 +105,10 @@ def promises(figures):
 
 def of_rows(figures):
     """A task's cost does not grow with the matrix; the rows read are equally many."""
-    at = figures.parameters("row_means")
+    at = figures.parameters("row_means_sizes")
     if len(at) > 1:
         def line(size):
-            return figures.find("row_means", "shmframe", "tasks_per_s", size)
+            return figures.find("row_means_sizes", "shmframe", "tasks_per_s", size)
         yield f"row_means: rate of {size_name(at[-1])} against {size_name(at[0])}", \
             figures.ratio(line(at[-1]), line(at[0])), 0.9, True
 

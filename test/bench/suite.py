@@ -4,8 +4,8 @@
     suite.py [--quick] [--programs DIR] [--only BENCH]... [--rounds N] [--workers N]
 
 Fields: bench, impl, metric, unit, median, min, max, rounds; `values` of the rounds in their order
-(the rounds of a bench go through its impls in turn, so that values at the same place belong
-together); `at`, the bench's parameter; and beside them faults and switches (of the context) a task,
+(the rounds of a bench go through its impls in turn, and through its parameters too where it says
+so, so that values at the same place belong together); `at`, the bench's parameter; and beside them faults and switches (of the context) a task,
 peak_resident (bytes, the sum over all processes, which counts shared pages several times) and
 peak_shared (bytes of shared memory). Other figures of a run have lines of their own."""
 import argparse
@@ -34,6 +34,7 @@ class Server:
         name = bench.program or bench.name
         arguments = [name, impl, str(options.workers), str(at)]
         self.impl = impl
+        self.key = (impl, at)
         self.process = subprocess.Popen(
             self.command(options, impl) + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, start_new_session=True, env=dict(os.environ, OMP_DYNAMIC="false"))
@@ -120,10 +121,14 @@ class Runner:
         impls = bench.quick_impls if self.options.quick and bench.quick_impls else bench.impls
         return [impl for impl in impls if available(self.options, impl)]
 
+    def rounds_of(self, bench):
+        """How many it has, unless its time is over before."""
+        return self.options.rounds or min(bench.rounds or self.rounds, self.rounds)
+
     def planned(self, bench):
         """Seconds that it should take."""
         return len(self.values(bench)) * len(self.impls(bench)) * \
-            (0.2 + self.rounds * (bench.seconds * self.base + 0.03))
+            (0.2 + self.rounds_of(bench) * (bench.seconds * self.base + 0.03))
 
     def run_all(self):
         """All benches; later ones are shortened when earlier ones took too long."""
@@ -137,20 +142,19 @@ class Runner:
     def run(self, bench, seconds):
         """All its values of `at`; no new round begins when the time is over."""
         values = self.values(bench)
-        for value in values:
+        groups = [values] if bench.together else [[value] for value in values]
+        for group in groups:
             started = time.monotonic()
-            stop = started + seconds / len(values)
+            seconds_each_group = seconds / len(groups)
             try:
-                if bench.cold:
-                    rounds = self.cold_rounds(bench, value, stop)
-                else:
-                    rounds = self.steady_rounds(bench, value, stop)
-                for impl, figures in rounds.items():
+                rounds = self.cold_rounds(bench, group, seconds_each_group) if bench.cold else \
+                    self.steady_rounds(bench, group, seconds_each_group)
+                for (impl, value), figures in rounds.items():
                     report(bench, impl, value, figures)
             except (RuntimeError, ValueError) as error:
                 print(f"{bench.name}: {error}", file=sys.stderr)
                 self.options.failed = True
-            print(f"{bench.name} {value or ''} {time.monotonic() - started:.1f} s",
+            print(f"{bench.name} {group[-1] or ''} {time.monotonic() - started:.1f} s",
                   file=sys.stderr)
 
     def count(self, bench, seconds_a_task, warm):
@@ -171,7 +175,7 @@ class Runner:
             n = bench.warm if bench.tasks else 2
             figures = server.ask("run", n)
             if "sum" in figures:
-                sums[server.impl] = figures["sum"]
+                sums.setdefault(server.key[1], {})[server.impl] = figures["sum"]
             each = seconds_each(bench, figures)
             if not bench.tasks and (server.impl not in SLOW or each < 0.01):
                 n = max(bench.warm, 2)
@@ -179,44 +183,49 @@ class Runner:
             while not bench.tasks and each * n < 0.02 and n < bench.most:
                 n = min(max(2 * n, min(int(0.03 / each), 20 * n)), bench.most)
                 each = seconds_each(bench, server.ask("run", n))
-            counts[server.impl] = self.count(bench, each, bench.warm)
-        if len(set(sums.values())) > 1:
-            raise ValueError(f"the impls disagree: {sums}")
+            counts[server.key] = self.count(bench, each, bench.warm)
+        for at, of_impls in sums.items():
+            if len(set(of_impls.values())) > 1:
+                raise ValueError(f"the impls disagree at {at}: {of_impls}")
         return counts
 
-    def steady_rounds(self, bench, at, stop):
-        """Servers side by side, asked in turn."""
+    def steady_rounds(self, bench, group, seconds):
+        """Servers side by side, asked in turn. Their preparation does not count."""
         memory = 500 if self.options.quick else 1000
         servers = []
         try:
-            servers = [Server(self.options, bench, impl, at) for impl in self.impls(bench)]
+            servers = [Server(self.options, bench, impl, at)
+                       for at in group for impl in self.impls(bench)]
             counts = self.warm_up(bench, servers)
-            figures = {server.impl: [] for server in servers}
-            for number in range(min(bench.rounds or self.rounds, self.rounds)):
+            figures = {server.key: [] for server in servers}
+            stop = time.monotonic() + seconds
+            for number in range(self.rounds_of(bench)):
                 if number and time.monotonic() > stop:
                     break
                 # forwards and backwards, so that nobody always comes after the same one
                 for server in servers if number % 2 == 0 else servers[::-1]:
                     if bench.warm_memory:
                         touch_memory(memory)
-                    figures[server.impl].append(server.measure("run", counts[server.impl]))
+                    figures[server.key].append(server.measure("run", counts[server.key]))
             return figures
         finally:
             for server in servers:
                 server.end()
 
-    def cold_rounds(self, bench, at, stop):
+    def cold_rounds(self, bench, group, seconds):
         """A new server for every round."""
-        figures = {impl: [] for impl in self.impls(bench)}
+        impls = self.impls(bench)
+        figures = {(impl, at): [] for at in group for impl in impls}
         n = bench.quick_tasks if self.options.quick else bench.tasks
-        for number in range(min(bench.rounds, self.rounds)):
+        stop = time.monotonic() + seconds
+        for number in range(self.rounds_of(bench)):
             if number and time.monotonic() > stop:
                 break
-            for impl in list(figures) if number % 2 == 0 else list(figures)[::-1]:
+            for impl, at in list(figures) if number % 2 == 0 else list(figures)[::-1]:
                 touch_memory(free_megabytes(self.options) // 2)
                 server = Server(self.options, bench, impl, at)
                 try:
-                    figures[impl].append(server.measure("cold", n))
+                    figures[impl, at].append(server.measure("cold", n))
                 finally:
                     server.end()
         return figures
