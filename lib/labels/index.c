@@ -245,27 +245,55 @@ int64_t shmfi_index_find(const struct shmfi_index *index, const struct shmfi_lab
                           : shmfi_slots_find(index, labels, key, count);
 }
 
-static __attribute__((noinline)) int64_t find_in_slots(const struct shmfi_index *index,
-                                                       const struct shmfi_labels *labels,
-                                                       const void *bytes, uint64_t size,
-                                                       int64_t *count)
+/* Both are apart from shmfi_index_find_text() so that it saves few registers. */
+static __attribute__((noinline)) int64_t find_hashed(const struct shmfi_index *index,
+                                                     const struct shmfi_labels *labels,
+                                                     const char *text, uint64_t size, uint64_t hash,
+                                                     int64_t *count)
 {
-    struct shmfi_key key;
-    shmfi_key_set(&key, bytes, size);
-    return shmfi_slots_find(index, labels, &key, count);
+    const struct shmfi_key key = {text, size, hash};
+    return find(index, labels, &key, count);
 }
 
-/* One function without calls or memory of its own: how many lookups of a loop wait for memory at
- * the same time depends on how many instructions lie between them. */
+static __attribute__((noinline)) int64_t find_any(const struct shmfi_index *index,
+                                                  const struct shmfi_labels *labels,
+                                                  const char *text, uint64_t size, int64_t *count)
+{
+    struct shmfi_key key;
+    shmfi_key_set(&key, text, size);
+    return shmfi_index_find(index, labels, &key, count);
+}
+
+/* What nearly all lookups are: a short label that lies in its own group, in the first entry with
+ * its tag, or in no group at all; everything else is begun anew elsewhere. How many lookups of a
+ * loop wait for memory at the same time depends on how many instructions lie between them, so
+ * these are few, without calls or loops. */
 __attribute__((flatten)) int64_t shmfi_index_find_text(const struct shmfi_index *index,
                                                        const struct shmfi_labels *labels,
                                                        const char *text, uint64_t size,
                                                        int64_t *count)
 {
-    if (!index->entries)
-        return find_in_slots(index, labels, text, size, count);
+    if (size > SHORT || !index->entries)
+        return find_any(index, labels, text, size, count);
     const struct shmfi_key key = {text, size, XXH3_64bits(text, size)};
-    return find(index, labels, &key, count);
+    uint64_t group = shmfi_home(key.hash, index->capacity / SHMFI_GROUP_SIZE);
+    const struct shmf_format_entry *entries = &index->entries[group * SHMFI_GROUP_SIZE];
+    __builtin_prefetch(&entries[preferred(&key)]);
+    uint64_t tags = tags_of(&index->groups[group]);
+    uint64_t same = zero_bytes(tags ^ EACH_BYTE(tag_of(&key)));
+    if (same) {
+        const struct shmf_format_entry *entry = &entries[first_byte(same)];
+        uint64_t first = __atomic_load_n(&entry->first, __ATOMIC_RELAXED);
+        if (first - 1 < labels->n && entry->size == size &&
+            shmfi_same_bytes((const char *)entry->text, text, size)) {
+            if (count)
+                *count = entry->count;
+            return (int64_t)(first - 1);
+        }
+    } else if (zero_bytes(tags)) {
+        return SHMF_E_NOTFOUND;
+    }
+    return find_hashed(index, labels, text, size, key.hash, count);
 }
 
 int64_t shmfi_index_find_number(const struct shmfi_index *index, const struct shmfi_labels *labels,
