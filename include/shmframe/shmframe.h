@@ -31,5 +31,6 @@
 #include <shmframe/result.h>
 #include <shmframe/share.h>
 #include <shmframe/task.h>
+#include <shmframe/warning.h>
 
 #endif

@@ -9,6 +9,7 @@
 #include "pool/iter_internal.h"
 #include "pool/options.h"
 #include "pool/submit.h"
+#include "pool/warn.h"
 #include "pool/worker.h"
 
 #include <errno.h>
@@ -271,6 +272,7 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
         return NULL;
     }
     pool->epoch = shmfi_process_epoch();
+    pool->made_at = (uint64_t)(uintptr_t)__builtin_return_address(0);
     pool->control = pool->eventfd = pool->epoll = pool->supervisor_pidfd = pool->board_fd = -1;
     pool->backlog_end = &pool->backlog;
     pthread_mutex_init(&pool->lock, NULL);
@@ -281,6 +283,8 @@ struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options, struct 
     int rc = pool->is_early ? join_early(pool, options, err) : SHMF_OK;
     if (!rc)
         rc = make_parts(pool, err);
+    if (!rc)
+        shmfi_pool_warn_of_threads(pool);
     if (!rc)
         rc = start(pool, options, err);
     if (rc) {

@@ -92,12 +92,23 @@ void shmfi_desk_detach(struct shmf_pool **word)
     pthread_mutex_unlock(&lock);
 }
 
-void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context)
+static void each(void (*visit)(struct shmf_pool *pool, void *context), void *context)
 {
-    pthread_mutex_lock(&lock);
     for (struct shmf_pool *pool = pools; pool; pool = pool->next_open)
         visit(pool, context);
     pthread_mutex_unlock(&lock);
+}
+
+void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    each(visit, context);
+}
+
+void shmfi_desk_try_each(void (*visit)(struct shmf_pool *pool, void *context), void *context)
+{
+    if (!pthread_mutex_trylock(&lock))
+        each(visit, context);
 }
 
 /* ---- bytes in the caller's hands ---------------------------------------------------------- */

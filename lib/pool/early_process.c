@@ -164,10 +164,10 @@ void shmfi_early_serve(const struct shmfi_early_process *given)
     announce(given);
     for (;;) {
         struct pollfd fds[] = {{given->socket, POLLIN, 0}, {given->app_pidfd, POLLIN, 0}};
-        shmfi_sys.poll(fds, 2, given->app_pidfd < 0 ? POLL_MS : -1);
+        int ready = shmfi_sys.poll(fds, 2, given->app_pidfd < 0 ? POLL_MS : -1);
         if (shmfi_app_is_dead(&self.app))
             shmfi_leave(0);
-        if (fds[0].revents)
+        if (fds[0].revents || ready < 0) /* which says nothing of the socket: it is asked itself */
             read_orders(&self);
     }
 }

@@ -12,8 +12,7 @@
 
 _Static_assert(SHMF_BACKTRACE_SIZE == SHMFI_CRASH_FRAMES, "all frames that are noted");
 
-/* "module(function+0x12) [0x5555...]" for each; NULL: not to be had. One block, the caller's. */
-static char **names_of(const struct shmf_backtrace *backtrace, int count)
+char **shmfi_names_of(const struct shmf_backtrace *backtrace, int count)
 {
 #if __has_include(<execinfo.h>)
     void *frames[SHMF_BACKTRACE_SIZE];
@@ -32,7 +31,7 @@ static void say_where(struct shmf_failure *failure)
 {
     if (!failure->backtrace)
         return;
-    char **names = names_of(failure->backtrace, 1);
+    char **names = shmfi_names_of(failure->backtrace, 1);
     size_t length = strlen(failure->message);
     const char *name = names ? names[0] : "";
     const char *slash = strrchr(name, '/');
@@ -83,7 +82,7 @@ int shmf_failure_print(const struct shmf_failure *failure, FILE *stream)
     const struct shmf_backtrace *backtrace = failure->backtrace;
     if (!backtrace)
         return ferror(stream) ? SHMF_E_SYS : SHMF_OK;
-    char **names = names_of(backtrace, backtrace->count);
+    char **names = shmfi_names_of(backtrace, backtrace->count);
     if (backtrace->address)
         fprintf(stream, "  about address 0x%" PRIx64 "\n", backtrace->address);
     for (int i = 0; i < backtrace->count; i++)

@@ -67,7 +67,8 @@ struct shmfi_job {
 };
 
 struct shmf_pool {
-    uint64_t epoch; /* of the process it belongs to */
+    uint64_t epoch;   /* of the process it belongs to */
+    uint64_t made_at; /* code: where shmf_pool_new returned to */
     pthread_mutex_t lock;
     pthread_cond_t harvested; /* somebody parked for all and is back */
     bool parked;              /* a thread is in poll for everybody */
@@ -182,6 +183,9 @@ void shmfi_pool_give_up(struct shmf_pool *pool);
 
 /* ---- failure.c ---------------------------------------------------------------------------- */
 
+/* "module(function+0x12) [0x5555...]" for each; NULL: not to be had. One block, the caller's. */
+char **shmfi_names_of(const struct shmf_backtrace *backtrace, int count);
+
 /* Of the task that the worker ran whose death the message reports. */
 void shmfi_failure_of_death(struct shmf_failure *failure, int worker, pid_t pid,
                             const struct shmfi_control *message);
@@ -279,6 +283,9 @@ struct shmf_pool *shmfi_desk_enter(struct shmf_pool **word);
 void shmfi_desk_detach(struct shmf_pool **word);
 
 void shmfi_desk_each(void (*visit)(struct shmf_pool *pool, void *context), void *context);
+
+/* The same, unless another thread is at the desk. */
+void shmfi_desk_try_each(void (*visit)(struct shmf_pool *pool, void *context), void *context);
 
 /* Regions of living workers, and the lender under which they are adopted. */
 extern const struct shmfi_lender shmfi_desk_lender;

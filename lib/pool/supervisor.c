@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "base/warning.h"
 #include "handle/fdpass.h"
 #include "pool/descriptors.h"
 
@@ -197,6 +198,7 @@ void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
     struct shmfi_supervisor self = {.pool = pool, .setup = setup, .pid = getpid()};
     setpgid(0, 0);
     shmfi_sys.prctl(PR_SET_CHILD_SUBREAPER, 1);
+    shmfi_warn_no_more();
     reset_handlers();
     shmfi_forget_output();
     self.children = shmfi_sys.calloc(pool->max_workers, sizeof *self.children);

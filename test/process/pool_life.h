@@ -5,6 +5,7 @@
 
 #include "pool_calls.h"
 
+#include <shmframe/early.h>
 #include <shmframe/future.h>
 #include <shmframe/map.h>
 
@@ -149,9 +150,7 @@ static int least(int one, int other)
     return one < other ? one : other;
 }
 
-/* An application's life: 1, all went well; 0, something failed, and said how; -1: it did not do as
- * it should. The initializer may be NULL. */
-static int live(int (*initializer)(int worker, void *context))
+static int live_with(const struct shmf_pool_options *options)
 {
     struct shmf_error err = {0};
     int64_t shape[] = {INPUT};
@@ -161,9 +160,7 @@ static int live(int (*initializer)(int worker, void *context))
         return clear(err.code, &err);
     test_fill(shmf_array_data_mut(inputs[0]), INPUT, 0);
     int well = 1;
-    struct shmf_pool_options options = {
-        .workers = 2, .budget_bytes = 64u << 20, .initializer = initializer};
-    struct shmf_pool *pool = shmf_pool_new(&options, &err);
+    struct shmf_pool *pool = shmf_pool_new(options, &err);
     if (!pool)
         well = clear(err.code, &err);
     if (pool && !(inputs[1] = shmf_array_new(SHMF_UINT8, 1, shape, &err)))
@@ -177,6 +174,27 @@ static int live(int (*initializer)(int worker, void *context))
     shmf_pool_free(pool);
     shmf_array_free(inputs[1]);
     shmf_array_free(inputs[0]);
+    return well;
+}
+
+/* An application's life: 1, all went well; 0, something failed, and said how; -1: it did not do as
+ * it should. The initializer may be NULL. */
+static inline int live(int (*initializer)(int worker, void *context))
+{
+    struct shmf_pool_options options = {
+        .workers = 2, .budget_bytes = 64u << 20, .initializer = initializer};
+    return live_with(&options);
+}
+
+/* The same of one whose workers stem from its beginning. */
+static inline int live_early(void)
+{
+    struct shmf_error err = {0};
+    struct shmf_pool_options options = {
+        .workers = 2, .budget_bytes = 64u << 20, .start = SHMF_START_EARLY};
+    int rc = shmf_early_start(NULL, &err);
+    int well = rc ? clear(rc, &err) : live_with(&options);
+    shmf_early_stop();
     return well;
 }
 

@@ -1,6 +1,7 @@
-/* Every system call and every allocation of application, supervisor and workers fails in turn, once
- * and for good, with what its manual page says, or the process is killed instead of calling. Each
- * time: results that are right or a clear error, nothing left behind, and the next pool works.
+/* Every system call and every allocation of application, early process, supervisor and workers
+ * fails in turn, once and for good, with what its manual page says, or the process is killed
+ * instead of calling. Each time: results that are right or a clear error, nothing left behind, and
+ * the next pool works.
  *
  *     test_process_pool_faults                         a slice: each call site, one errno of its
  * own test_process_pool_faults all [ROLE [CALL]]       every call site with every errno
@@ -67,7 +68,7 @@ static int endure(void *plan)
 {
     struct test_account before = test_account_take();
     faults_watch(plan);
-    int well = live(NULL);
+    int well = faults->early ? live_early() : live(NULL);
     faults_restore();
     if (well < 0)
         return WRONG;
@@ -106,17 +107,18 @@ static void judge(struct tally *tally, const struct faults *plan)
     if (outcome.exit_code == WELL || outcome.exit_code == FAILED_CLEARLY || died)
         return;
     tally->bad++;
-    fprintf(stderr, "%s, %s number %ld, %s, %s: %s (code %d, signal %d), after %.1f s\n",
-            fault_role_names[plan->role], fault_call_names[plan->call], plan->at,
+    fprintf(stderr, "%s%s, %s number %ld, %s, %s: %s (code %d, signal %d), after %.1f s\n",
+            fault_role_names[plan->role], plan->early ? " that starts early" : "",
+            fault_call_names[plan->call], plan->at,
             plan->error == FAULT_DIES ? "killed" : strerrorname_np(plan->error),
             plan->persistent ? "for good" : "once",
             outcome.timed_out ? "hangs" : "not as it should", outcome.exit_code, outcome.signal,
             test_now() - start);
 }
 
-static void count_calls(long made[FAULT_ROLES][FAULT_CALLS])
+static void count_calls(bool early, long made[FAULT_ROLES][FAULT_CALLS])
 {
-    struct faults none = {.at = 0};
+    struct faults none = {.early = early};
     assert_int_equal(test_in_child(endure, &none, 60).exit_code, WELL);
     for (int role = 0; role < FAULT_ROLES; role++)
         for (int call = 0; call < FAULT_CALLS; call++)
@@ -148,44 +150,69 @@ static void fail_site(struct tally *tally, struct faults plan, const struct erro
 }
 
 /* Sites beyond the `most`th of a kind are repetitions: the same calls for the next task. */
-static void fail_calls(struct tally *tally, const struct errors *errors, enum fault_role role,
+static void fail_calls(struct tally *tally, const struct errors *errors, struct faults plan,
                        long made, long most, bool all)
 {
     long step = test_slowness() > 1 ? 1 + made / 3 : 1;
-    for (long at = 1; at <= made && at <= most; at += step)
-        fail_site(tally, (struct faults){.role = role, .call = errors->call, .at = at}, errors,
-                  all);
+    plan.call = errors->call;
+    for (plan.at = 1; plan.at <= made && plan.at <= most; plan.at += step)
+        fail_site(tally, plan, errors, all);
 }
 
 static const char *only_role, *only_call;
 static bool all_errors;
 
-static void test_whichever_call_fails_the_error_is_clear_and_nothing_stays(void **state)
+/* What supervisor and workers do, and the application after its first calls, is the same whichever
+ * way they were started. */
+static long most_sites(const struct faults *plan)
 {
-    (void)state;
+    if (all_errors)
+        return 200;
+    if (!plan->early)
+        return 12;
+    return plan->role == FAULT_EARLY ? 8 : plan->role == FAULT_APPLICATION ? 3 : 0;
+}
+
+static void fail_everywhere(bool early)
+{
     long made[FAULT_ROLES][FAULT_CALLS], sites = 0;
     struct tally tally = {0};
     faults_watch(&(struct faults){.at = 0});
     faults_restore();
-    count_calls(made);
+    count_calls(early, made);
+    assert_int_equal(made[FAULT_EARLY][FAULT_poll] > 0, early);
+    assert_true(made[FAULT_SUPERVISOR][FAULT_fork] >= 2 && made[FAULT_WORKER][FAULT_memfd_create]);
     for (int role = 0; role < FAULT_ROLES; role++)
         for (size_t i = 0; i < sizeof documented / sizeof *documented; i++) {
             const struct errors *errors = &documented[i];
+            struct faults plan = {.early = early, .role = (enum fault_role)role};
             long calls = made[role][errors->call];
             if ((only_role && strcmp(only_role, fault_role_names[role])) ||
                 (only_call && strcmp(only_call, fault_call_names[errors->call])))
                 continue;
             sites += calls;
-            fail_calls(&tally, errors, (enum fault_role)role, calls, all_errors ? 200 : 12,
-                       all_errors);
+            fail_calls(&tally, errors, plan, calls, most_sites(&plan), all_errors);
         }
-    printf("{\"test\": \"process.pool_faults\", \"all_errnos\": %s, \"sites\": %ld, \"runs\": %ld, "
-           "\"not_reached\": %ld, \"went_well\": %ld, \"failed_clearly\": %ld, "
-           "\"application_died\": %ld, \"bad\": %ld}\n",
-           all_errors ? "true" : "false", sites, tally.runs, tally.missed, tally.well, tally.clear,
-           tally.died, tally.bad);
+    printf("{\"test\": \"process.pool_faults\", \"early\": %s, \"all_errnos\": %s, "
+           "\"sites\": %ld, \"runs\": %ld, \"not_reached\": %ld, \"went_well\": %ld, "
+           "\"failed_clearly\": %ld, \"application_died\": %ld, \"bad\": %ld}\n",
+           early ? "true" : "false", all_errors ? "true" : "false", sites, tally.runs, tally.missed,
+           tally.well, tally.clear, tally.died, tally.bad);
     munmap(faults, sizeof *faults);
+    faults = NULL;
     assert_int_equal(tally.bad, 0);
+}
+
+static void test_whichever_call_fails_the_error_is_clear_and_nothing_stays(void **state)
+{
+    (void)state;
+    fail_everywhere(false);
+}
+
+static void test_whichever_call_fails_of_an_application_that_starts_early(void **state)
+{
+    (void)state;
+    fail_everywhere(true);
 }
 
 int main(int argc, char **argv)
@@ -196,6 +223,7 @@ int main(int argc, char **argv)
     test_begin();
     const struct CMUnitTest tests[] = {
         test_case(test_whichever_call_fails_the_error_is_clear_and_nothing_stays),
+        test_case(test_whichever_call_fails_of_an_application_that_starts_early),
     };
     return cmocka_run_group_tests_name("pool: calls that fail", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@ VOCABULARY = {'base', 'error', 'dtype', 'handle', 'format'}
 
 # Public headers beside X.h that belong to module X.
 ALSO = {
+    'base': {'warning'},
     # Arrays and frames are granted for writing.
     'array': {'grant'},
     # A frame has columns, is built row by row, and is made from others.

@@ -3,7 +3,8 @@
  *
  * The plan lies in shared memory, so it reaches processes that are forked later. What role a
  * process plays follows from its depth: who calls faults_watch() is the application, what its pool
- * forks is the supervisor, what that forks are workers. */
+ * forks is the supervisor, what that forks are workers. In an application that starts early
+ * (faults.early) the process of the early moment stands between the first two. */
 #ifndef TEST_SUPPORT_FAULTS_H
 #define TEST_SUPPORT_FAULTS_H
 
@@ -65,11 +66,12 @@
 #define FAULTS_AS_NAME(type, name, failure, parameters, arguments) #name,
 
 enum fault_call { FAULTS_PLAIN(FAULTS_AS_ENUM) FAULT_close, FAULT_munmap, FAULT_fork, FAULT_CALLS };
-enum fault_role { FAULT_APPLICATION, FAULT_SUPERVISOR, FAULT_WORKER, FAULT_ROLES };
+enum fault_role { FAULT_APPLICATION, FAULT_EARLY, FAULT_SUPERVISOR, FAULT_WORKER, FAULT_ROLES };
 
 static const char *const fault_call_names[FAULT_CALLS] = {FAULTS_PLAIN(FAULTS_AS_NAME) "close",
                                                           "munmap", "fork"};
-static const char *const fault_role_names[FAULT_ROLES] = {"application", "supervisor", "worker"};
+static const char *const fault_role_names[FAULT_ROLES] = {"application", "early", "supervisor",
+                                                          "worker"};
 
 enum { FAULT_MOST_KEPT = 256 };
 
@@ -81,6 +83,7 @@ struct faults {
     int error;
     long at;         /* the first call that fails, from 1 */
     bool persistent; /* and all after it */
+    bool early;      /* the application starts early */
     atomic_bool armed;
     atomic_long hits;
     atomic_long made[FAULT_ROLES][FAULT_CALLS];
@@ -141,7 +144,7 @@ static pid_t fault_in_fork(void)
         return -1;
     pid_t pid = faults_real.fork();
     if (pid == 0)
-        fault_role++;
+        fault_role += fault_role == FAULT_APPLICATION && !faults->early ? 2 : 1;
     return pid;
 }
 
