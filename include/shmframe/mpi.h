@@ -16,6 +16,8 @@
 #include <shmframe/array.h>
 #include <shmframe/early.h>
 #include <shmframe/frame.h>
+#include <shmframe/pool.h>
+#include <shmframe/reduce.h>
 
 #include <mpi.h>
 
@@ -103,6 +105,81 @@ SHMF_API int shmf_mpi_gather(struct shmf_mpi *mpi, int root, const struct shmf_f
 /* Collective. The same for all ranks: once a node, as a broadcast frame. */
 SHMF_API int shmf_mpi_allgather(struct shmf_mpi *mpi, const struct shmf_frame *part,
                                 struct shmf_frame **whole, struct shmf_error *err);
+
+/* ---- tasks for the pools of all nodes -------------------------------------------------------- */
+
+/* How they go; zero means the default in every field. What the root gives counts. */
+struct shmf_mpi_imap_options {
+    struct shmf_imap_options imap; /* as of one pool, but that `window` is that of each node: tasks
+                                      given to it whose results were not taken; 0: two for each of
+                                      its workers, more of tasks that take less than 1 ms */
+    int64_t block;        /* > 0: nodes get blocks of so many tasks in turn, however fast they are;
+                             0: each gets a task when it has room for one. In order, a node waits
+                             with its window full until the blocks before were taken */
+    uint64_t reserved[7]; /* must be zero */
+};
+
+/* What a task delivered, at the root, or why it did not; as in result.h. The objects are the
+ * result's: who wants to keep one sets its field to NULL. `bytes` may be NULL for 0 of them. */
+struct shmf_mpi_result {
+    int64_t index;
+    int status;       /* SHMF_OK, or a code */
+    int node, worker; /* that ran it */
+    int reserved;
+    uint64_t nanoseconds;
+    const struct shmf_failure *failure; /* NULL: none. Backtraces are of the root's own node only */
+    const void *bytes;
+    size_t size;
+    struct shmf_array *array;
+    struct shmf_frame *frame;
+};
+
+struct shmf_mpi_iter;
+
+/* Collective. Starts mapping `fn` over the root's `tasks` in the pools of all nodes: each is the
+ * rank's that leads the node (node_rank 0), and `pool` is of no use elsewhere. The root's count,
+ * args, arg_size, next, user and seed count; `handles` and `context` are those that each leader
+ * gives, for the tasks of its node, say of a frame that was broadcast. Those that `next` gives are
+ * refused (SHMF_E_UNSUPPORTED). Pools should have the node's processors to themselves: mpirun binds
+ * ranks to cores unless told otherwise (--bind-to none), and so their pools.
+ * While it goes on no other collective function of `mpi` may be called (SHMF_E_INVAL). The caller
+ * frees the iterator. Errors: as of shmf_pool_imap, but that a stale handle shows when the first
+ * tasks run. */
+SHMF_API struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, struct shmf_pool *pool,
+                                             shmf_task_fn fn, const struct shmf_tasks *tasks,
+                                             const struct shmf_mpi_imap_options *options,
+                                             struct shmf_error *err);
+
+/* Collective: all ranks call it until it returns no result. At the root as shmf_iter_next, results
+ * of its own node being where the worker made them, others in memory of the root's; beside
+ * SHMF_E_NOSPC, SHMF_E_NOFILES and SHMF_E_NOMEM also mean that what comes cannot be held now, and
+ * that it may be called again when some was freed. On the other ranks it does the node's tasks, or
+ * sleeps, and returns when the root's iteration ends, what the root's did then: 0 or the failure.
+ * Messages of the program move on meanwhile. */
+SHMF_API int shmf_mpi_iter_next(struct shmf_mpi_iter *iter, struct shmf_mpi_result **result,
+                                struct shmf_error *err);
+
+/* Collective. At the root, ends what goes on: revokes what did not start, and throws away what did.
+ * NULL is fine. */
+SHMF_API void shmf_mpi_iter_free(struct shmf_mpi_iter *iter);
+
+/* Local. NULL is fine. */
+SHMF_API void shmf_mpi_result_free(struct shmf_mpi_result *result);
+
+/* Collective: shmf_pool_reduce by the pools of all nodes, in which each folds a share of the
+ * elements that goes by its workers; nodes' accumulators, not elements, go to the root, combined on
+ * their way in a binary tree. `tasks`, `options` and `size` are the same on all ranks, but for
+ * handles and context, and so is `accumulator` at first, the neutral element; in the end the
+ * root's is the combination, and others are undefined. Elements are combined in their order, so the
+ * result is the same to the bit with the same `chunk` and as many workers on each node.
+ * options->failed_fn is called by the leader of the node where it happened. Outside MPI while the
+ * node's pool works: messages of the program wait that long. Returns the same on all ranks:
+ * SHMF_OK, or how one node failed; the other elements are in the accumulator. */
+SHMF_API int shmf_mpi_reduce(struct shmf_mpi *mpi, int root, struct shmf_pool *pool,
+                             shmf_fold_fn fold, shmf_combine_fn combine,
+                             const struct shmf_tasks *tasks,
+                             const struct shmf_reduce_options *options, void *accumulator,
+                             size_t size, struct shmf_error *err);
 
 SHMF_END_DECLS
 

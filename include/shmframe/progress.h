@@ -3,6 +3,7 @@
 #define SHMFRAME_PROGRESS_H
 
 #include <shmframe/base.h>
+#include <shmframe/error.h>
 
 SHMF_BEGIN_DECLS
 
@@ -21,6 +22,11 @@ struct shmf_progress {
 /* Called in the thread that iterates, while it is inside shmf_iter_next or shmf_iter_free. It must
  * not call functions of the same pool. */
 typedef void (*shmf_progress_fn)(const struct shmf_progress *progress, void *user);
+
+/* Draws it on stderr as the bar that iterations have (`progress` of their options), over what stood
+ * on the line: for work of other kinds. The line ends with `finished`. Thread safety: none for the
+ * line. SHMF_E_INVAL: NULL; SHMF_E_SYS: nobody reads it. */
+SHMF_API int shmf_progress_draw(const struct shmf_progress *progress);
 
 SHMF_END_DECLS
 

@@ -135,6 +135,8 @@ int shmf_mpi_exchange(struct shmf_mpi *mpi, struct shmf_frame **frames, struct s
 {
     if (!mpi || !frames)
         return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "frames" : "mpi");
+    if (shmfi_mpi_check_free(mpi, err))
+        return SHMF_E_INVAL;
     struct shmf_error why = {0};
     int mine = mpi->place.node_rank, ranks = mpi->place.node_ranks;
     int given = frames[mine] != NULL;

@@ -27,11 +27,17 @@ int shmfi_mpi_done(int mpi_code, const char *what, struct shmf_error *err)
     return shmf_error_set(err, SHMF_E_SYS, "%s: %.180s", what, text);
 }
 
+int shmfi_mpi_check_free(const struct shmf_mpi *mpi, struct shmf_error *err)
+{
+    return mpi->iterating ? shmf_error_set(err, SHMF_E_INVAL, "mpi: an iteration goes on")
+                          : SHMF_OK;
+}
+
 int shmfi_mpi_check_rank(const struct shmf_mpi *mpi, const char *name, int rank,
                          struct shmf_error *err)
 {
     if (rank >= 0 && rank < mpi->place.ranks)
-        return SHMF_OK;
+        return shmfi_mpi_check_free(mpi, err);
     return shmf_error_set(err, SHMF_E_RANGE, "%s: %d of %d ranks", name, rank, mpi->place.ranks);
 }
 

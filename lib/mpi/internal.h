@@ -17,6 +17,7 @@ struct shmf_mpi {
     int *leader;                   /* of every node: its leader's rank */
     int *links; /* sockets: the leader's to each rank of its node; of others links[0], to it */
     uint64_t piece;
+    bool iterating; /* map.h: the others are in it, and would not answer */
 };
 
 /* A frame or an array; neither: none. */
@@ -96,7 +97,10 @@ int shmfi_mpi_receive_frame(struct shmf_mpi *mpi, int from, struct shmf_frame **
 int shmfi_mpi_send_frame(struct shmf_mpi *mpi, int to, const struct shmf_frame *frame,
                          int64_t first, int64_t count, struct shmf_error *err);
 
-/* 0, or SHMF_E_RANGE. */
+/* 0, or SHMF_E_INVAL: an iteration goes on, in which the others are. */
+int shmfi_mpi_check_free(const struct shmf_mpi *mpi, struct shmf_error *err);
+
+/* That, or SHMF_E_RANGE. */
 int shmfi_mpi_check_rank(const struct shmf_mpi *mpi, const char *name, int rank,
                          struct shmf_error *err);
 

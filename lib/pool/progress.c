@@ -90,10 +90,11 @@ static int cut(const char *text, int length, int most)
 }
 
 /* One write a line, so that the application's own output is not cut in two. */
-static void draw(struct shmfi_progress *progress)
+int shmf_progress_draw(const struct shmf_progress *now)
 {
-    const struct shmf_progress *now = &progress->now;
     char elapsed[32], remaining[32], rate[32], cells[BAR_CELLS + 1], failed[40] = "", line[400];
+    if (!now || !now->title)
+        return SHMF_E_INVAL;
     put_duration(elapsed, sizeof elapsed, now->elapsed_seconds);
     put_duration(remaining, sizeof remaining, now->remaining_seconds);
     put_rate(rate, sizeof rate, now->per_second);
@@ -117,6 +118,13 @@ static void draw(struct shmfi_progress *progress)
     int written =
         snprintf(out, sizeof out, "\r%.*s\033[K%s", length, line, now->finished ? "\n" : "");
     if (written > 0 && shmfi_sys.write(STDERR_FILENO, out, (size_t)written) < 0)
+        return SHMF_E_SYS;
+    return SHMF_OK;
+}
+
+static void draw(struct shmfi_progress *progress)
+{
+    if (shmf_progress_draw(&progress->now))
         progress->bar = false; /* nobody reads it */
     progress->drawn = true;
 }

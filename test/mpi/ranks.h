@@ -5,6 +5,7 @@
 
 #include <shmframe/mpi.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

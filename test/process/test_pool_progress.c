@@ -124,12 +124,15 @@ struct screen {
     const char *title;
     bool always;
     int64_t total;
+    const struct shmf_progress *drawn; /* this alone, without a pool */
 };
 
 static int show_a_bar(void *context)
 {
     const struct screen *screen = context;
     dup2(screen->fd, STDERR_FILENO);
+    if (screen->drawn)
+        return shmf_progress_draw(screen->drawn);
     struct shmf_pool *pool = pool_of(2);
     int asked = 0;
     struct shmf_tasks tasks = {.count = screen->total};
@@ -167,7 +170,7 @@ static char *piped(const char *title, bool always, int64_t total)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    struct screen screen = {ends[1], title, always, total};
+    struct screen screen = {ends[1], title, always, total, NULL};
     return output_of(&screen, ends[0]);
 }
 
@@ -190,6 +193,18 @@ static void test_without_a_terminal_the_bar_is_silent_unless_it_is_asked_for(voi
     assert_null(strstr(text, "left"));
 }
 
+static void test_the_bar_can_be_drawn_for_other_work(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct shmf_progress now = {"other work", 3, 0, 6, 2, 1.5, 2, 0};
+    assert_int_equal(pipe(ends), 0);
+    struct screen screen = {.fd = ends[1], .drawn = &now};
+    assert_string_equal(output_of(&screen, ends[0]), "\rother work [############............] 3/6"
+                                                     "  50%, 1.5/s, 0:02 elapsed, 0:02 left\033[K");
+    assert_int_equal(shmf_progress_draw(NULL), SHMF_E_INVAL);
+}
+
 static char *on_terminal(const char *title, unsigned short columns)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -200,7 +215,7 @@ static char *on_terminal(const char *title, unsigned short columns)
     assert_true(terminal >= 0);
     struct winsize size = {.ws_row = 24, .ws_col = columns};
     assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
-    struct screen screen = {terminal, title, false, 20};
+    struct screen screen = {terminal, title, false, 20, NULL};
     /* The terminal keeps what was written while this process holds its other end. */
     int kept = dup(terminal);
     char *text = output_of(&screen, master);
@@ -268,6 +283,7 @@ int main(void)
         test_with_workers(test_an_iteration_that_ends_early_finishes_too),
         test_inline(test_an_iteration_that_ends_early_finishes_too),
         test_case(test_without_a_terminal_the_bar_is_silent_unless_it_is_asked_for),
+        test_case(test_the_bar_can_be_drawn_for_other_work),
         test_case(test_the_bar_fits_the_terminal),
     };
     return cmocka_run_group_tests_name("pool: progress", tests, NULL, NULL);

@@ -1,0 +1,231 @@
+/* The map over the pools of all nodes, as all ranks call it. */
+#include "map.h"
+
+#include <shmframe/pool.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+struct shmf_mpi_iter {
+    struct shmf_mpi *mpi;
+    int root;
+    struct shmf_tasks tasks;
+    struct shmfi_mpi_work work;
+    struct shmfi_mpi_root *hands_out; /* NULL: not the root */
+    bool over;
+    struct shmf_error end; /* how, when it is */
+};
+
+/* ---- starting ----------------------------------------------------------------------------------
+ */
+
+static int check_options(const struct shmf_mpi_imap_options *options, struct shmf_error *err)
+{
+    const struct shmf_imap_options *imap = &options->imap;
+    if (imap->window < 0 || imap->window > SHMF_MAX_WINDOW)
+        return shmf_error_set(err, SHMF_E_INVAL, "options.imap.window: %d", imap->window);
+    if (imap->attempts < 0)
+        return shmf_error_set(err, SHMF_E_INVAL, "options.imap.attempts: %d", imap->attempts);
+    if (!(imap->deadline_seconds >= 0))
+        return shmf_error_set(err, SHMF_E_INVAL, "options.imap.deadline_seconds: %g",
+                              imap->deadline_seconds);
+    if (options->block < 0)
+        return shmf_error_set(err, SHMF_E_INVAL, "options.block: %lld", (long long)options->block);
+    int rc = shmfi_mpi_check_reserved(imap->reserved, 8, err);
+    return rc ? rc : shmfi_mpi_check_reserved(options->reserved, 7, err);
+}
+
+static int check_tasks(const struct shmf_tasks *tasks, const struct shmf_mpi_imap_options *options,
+                       struct shmf_error *err)
+{
+    if (tasks->count < (tasks->next ? -1 : 0))
+        return shmf_error_set(err, SHMF_E_INVAL, "tasks.count: %lld", (long long)tasks->count);
+    if (!tasks->next && tasks->count && tasks->arg_size && !tasks->args)
+        return shmf_error_set(err, SHMF_E_INVAL, "tasks.args: NULL");
+    if (tasks->next && options->block)
+        return shmf_error_set(err, SHMF_E_INVAL,
+                              "options.block: blocks are of a number that is known (tasks.next)");
+    return SHMF_OK;
+}
+
+/* Of this rank; the leaders' pools are needed, and what the root says. */
+static int check(const struct shmf_mpi *mpi, bool is_root, struct shmf_pool *pool, shmf_task_fn fn,
+                 const struct shmf_tasks *tasks, const struct shmf_mpi_imap_options *options,
+                 struct shmf_error *err)
+{
+    if (!tasks)
+        return shmf_error_set(err, SHMF_E_INVAL, "tasks: NULL");
+    if (!fn)
+        return shmf_error_set(err, SHMF_E_INVAL, "fn: NULL");
+    if (mpi->place.node_rank == 0 && !pool)
+        return shmf_error_set(err, SHMF_E_INVAL, "pool: NULL, and this rank leads its node");
+    int rc = shmfi_mpi_check_reserved(tasks->reserved, 4, err);
+    if (!rc && is_root)
+        rc = check_options(options, err);
+    if (!rc && is_root)
+        rc = check_tasks(tasks, options, err);
+    return rc;
+}
+
+static int workers_of(const struct shmf_mpi *mpi, const struct shmf_pool *pool)
+{
+    if (mpi->place.node_rank)
+        return 0;
+    int workers = shmf_pool_workers(pool);
+    return workers > 0 ? workers : 1;
+}
+
+/* Terms and numbers of workers; the root makes what it needs. */
+static int arrange(struct shmf_mpi_iter *iter, const struct shmf_mpi_imap_options *options,
+                   struct shmf_error *err)
+{
+    const struct shmf_mpi *mpi = iter->mpi;
+    bool is_root = mpi->place.rank == iter->root, leads = mpi->place.node_rank == 0;
+    struct shmf_error why = {.code = SHMF_E_NOMEM};
+    int mine = workers_of(mpi, iter->work.pool), *workers = NULL;
+    if (is_root)
+        workers = calloc((size_t)mpi->place.ranks, sizeof *workers);
+    int rc = is_root && !workers ? shmfi_mpi_no_memory(&why) : SHMF_OK;
+    rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
+    if (!rc)
+        rc =
+            shmfi_mpi_done(MPI_Gather(&mine, 1, MPI_INT, workers, 1, MPI_INT, iter->root, mpi->all),
+                           "MPI_Gather", err);
+    if (!rc)
+        rc = shmfi_mpi_done(MPI_Bcast(&iter->work.terms, (int)sizeof iter->work.terms, MPI_BYTE,
+                                      iter->root, mpi->all),
+                            "MPI_Bcast", err);
+    if (rc) {
+        free(workers);
+        return rc;
+    }
+    if (is_root)
+        iter->hands_out = shmfi_mpi_root_new(mpi, &iter->tasks, options, leads ? &iter->work : NULL,
+                                             workers, &why);
+    free(workers);
+    rc = is_root && !iter->hands_out ? why.code : SHMF_OK;
+    return shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
+}
+
+struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, struct shmf_pool *pool,
+                                    shmf_task_fn fn, const struct shmf_tasks *tasks,
+                                    const struct shmf_mpi_imap_options *options,
+                                    struct shmf_error *err)
+{
+    static const struct shmf_mpi_imap_options defaults;
+    struct shmf_error why = {0};
+    if (!options)
+        options = &defaults;
+    if (!mpi) {
+        shmf_error_set(err, SHMF_E_INVAL, "mpi: NULL");
+        return NULL;
+    }
+    if (shmfi_mpi_check_rank(mpi, "root", root, err))
+        return NULL;
+    bool is_root = mpi->place.rank == root;
+    int rc = check(mpi, is_root, pool, fn, tasks, options, &why);
+    struct shmf_mpi_iter *iter = rc ? NULL : calloc(1, sizeof *iter);
+    if (!rc && !iter)
+        rc = shmfi_mpi_no_memory(&why);
+    if (shmfi_mpi_agree(mpi, mpi->all, rc, &why, err)) {
+        free(iter);
+        return NULL;
+    }
+    iter->mpi = mpi;
+    iter->root = root;
+    iter->tasks = *tasks;
+    iter->work = (struct shmfi_mpi_work){
+        .pool = pool,
+        .fn = fn,
+        .tasks = &iter->tasks,
+        .terms = {tasks->seed, options->imap.deadline_seconds, options->imap.attempts, 0}};
+    shmfi_mpi_work_start(&iter->work);
+    if (arrange(iter, options, err)) {
+        shmfi_mpi_root_free(iter->hands_out);
+        free(iter);
+        return NULL;
+    }
+    mpi->iterating = true;
+    return iter;
+}
+
+/* ---- iterating ---------------------------------------------------------------------------------
+ */
+
+/* The last word, which all ranks wait for, is the root's. */
+static void end(struct shmf_mpi_iter *iter)
+{
+    struct shmf_error why;
+    MPI_Request request;
+    int rc = MPI_Ibcast(&iter->end, (int)sizeof iter->end, MPI_BYTE, iter->root, iter->mpi->all,
+                        &request);
+    rc = rc ? shmfi_mpi_done(rc, "MPI_Ibcast", &why) : shmfi_mpi_wait(&request, "MPI_Ibcast", &why);
+    if (rc)
+        iter->end = why;
+}
+
+/* Whatever failed at the root, here it ends. Where MPI failed there is nobody to tell. */
+static void end_root(struct shmf_mpi_iter *iter)
+{
+    struct shmf_error why;
+    if (shmfi_mpi_root_stop(iter->hands_out, &why))
+        iter->end = why;
+    else
+        end(iter);
+    iter->over = true;
+    iter->mpi->iterating = false;
+}
+
+static void serve(struct shmf_mpi_iter *iter)
+{
+    struct shmf_error why;
+    if (iter->mpi->place.node_rank == 0 &&
+        shmfi_mpi_serve(iter->mpi, &iter->work, iter->root, &why))
+        iter->end = why;
+    else
+        end(iter);
+    iter->over = true;
+    iter->mpi->iterating = false;
+}
+
+int shmf_mpi_iter_next(struct shmf_mpi_iter *iter, struct shmf_mpi_result **result,
+                       struct shmf_error *err)
+{
+    if (!iter || !result)
+        return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", iter ? "result" : "iter");
+    *result = NULL;
+    if (!iter->over && !iter->hands_out) {
+        serve(iter);
+    } else if (!iter->over) {
+        struct shmf_error why = {0};
+        struct shmfi_mpi_got *got = NULL;
+        int rc = shmfi_mpi_root_next(iter->hands_out, &got, &why);
+        if (rc == 1) {
+            *result = &got->result;
+            return 1;
+        }
+        if (rc == SHMF_E_NOSPC || rc == SHMF_E_NOFILES || rc == SHMF_E_NOMEM) {
+            if (err)
+                *err = why;
+            return rc;
+        }
+        iter->end = rc ? why : (struct shmf_error){0};
+        end_root(iter);
+    }
+    if (iter->end.code && err)
+        *err = iter->end;
+    return iter->end.code;
+}
+
+void shmf_mpi_iter_free(struct shmf_mpi_iter *iter)
+{
+    if (!iter)
+        return;
+    if (!iter->over && iter->hands_out)
+        end_root(iter);
+    else if (!iter->over)
+        serve(iter);
+    shmfi_mpi_work_stop(&iter->work);
+    shmfi_mpi_root_free(iter->hands_out);
+    free(iter);
+}

@@ -1,0 +1,219 @@
+/* Tasks for the pools of all nodes: what the root's side and the nodes' share.
+ *
+ * The root hands tasks to the leader of each node in batches (TAG_TASKS). The leader has them done
+ * by its pool, and sends what came of them as it comes, in batches too (TAG_RESULT): what is small
+ * in the message itself, the bytes of larger objects behind it (TAG_BODY), from where the worker
+ * put them to where the root has them. A leader sends no batch before the bodies of the last one
+ * are under way, so bodies come in the order in which batches announce them. At the end the root
+ * says stop, the leader says that it has, and the root tells all ranks what became of it. */
+#ifndef SHMFI_MPI_MAP_H
+#define SHMFI_MPI_MAP_H
+
+#include "internal.h"
+
+#include <shmframe/future.h>
+
+/* ---- wait.c: waiting without taking the workers' processors ------------------------------------
+ */
+
+/* Zero at first, and again whenever something moved. */
+struct shmfi_mpi_patience {
+    long microseconds;
+};
+
+/* Sleeps a little longer each time, a millisecond at most, or until the pool (may be NULL) has
+ * something. */
+void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool);
+
+/* MPI_Wait() for long waits. */
+int shmfi_mpi_wait(MPI_Request *request, const char *what, struct shmf_error *err);
+
+/* Bytes that grow; zero: none. Start at multiples of 16 bytes. */
+struct shmfi_mpi_buffer {
+    char *bytes;
+    size_t size, room;
+};
+
+/* Room for `size` bytes more, which count as there from now on; NULL: no memory. */
+void *shmfi_mpi_extend(struct shmfi_mpi_buffer *buffer, size_t size);
+
+/* ---- work.c: tasks in the pool of this rank ----------------------------------------------------
+ */
+
+/* What the root says, for all. */
+struct shmfi_mpi_terms {
+    uint64_t seed;
+    double deadline_seconds;
+    int attempts;
+    int reserved;
+};
+
+struct shmfi_mpi_job;
+
+struct shmfi_mpi_work {
+    struct shmf_pool *pool;
+    shmf_task_fn fn;
+    const struct shmf_tasks *tasks; /* handles and context */
+    struct shmfi_mpi_terms terms;
+    struct shmfi_mpi_job *running;
+    struct shmfi_mpi_job *done, **done_end; /* in the order of completion */
+};
+
+void shmfi_mpi_work_start(struct shmfi_mpi_work *work);
+int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void *arg, size_t size,
+                          struct shmf_error *err);
+
+/* Moves the pool on: 0 or more, or why it cannot go on. What only held results block is none. */
+int shmfi_mpi_work_progress(struct shmfi_mpi_work *work, struct shmf_error *err);
+
+/* 1: the next result; 0: there is none now; or why there will be none. */
+int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result,
+                        struct shmf_error *err);
+
+/* Revokes what did not start, forgets what did. */
+void shmfi_mpi_work_stop(struct shmfi_mpi_work *work);
+
+/* ---- flow.c: bodies under way ------------------------------------------------------------------
+ */
+
+struct shmfi_mpi_part {
+    char *bytes; /* only read where it is sent */
+    uint64_t size;
+};
+
+enum { SHMFI_MPI_LANES = 4 };
+
+/* The parts of one body, cut into pieces the same way on both sides, a few of them at a time. */
+struct shmfi_mpi_flow {
+    struct shmfi_mpi_part *parts; /* owned */
+    size_t n_parts, part;
+    uint64_t at; /* in that part */
+    MPI_Request requests[SHMFI_MPI_LANES];
+    int rank;
+    bool sends;
+};
+
+void shmfi_mpi_flow_start(struct shmfi_mpi_flow *flow, int rank, bool sends);
+
+/* 1: all of it went; 0: not yet (`*moved` counts what did); or the failure of MPI. */
+int shmfi_mpi_flow_step(const struct shmf_mpi *mpi, struct shmfi_mpi_flow *flow, int *moved,
+                        struct shmf_error *err);
+void shmfi_mpi_flow_free(struct shmfi_mpi_flow *flow);
+
+/* ---- parcel.c: a result on its way -------------------------------------------------------------
+ */
+
+enum shmfi_mpi_what {
+    SHMFI_MPI_BYTES,   /* the body is what was returned */
+    SHMFI_MPI_ARRAY,   /* described by struct shmfi_mpi_shape; the body is its elements */
+    SHMFI_MPI_COLUMNS, /* described by a frame without rows; the body is its columns */
+    SHMFI_MPI_IMAGE    /* the body is the image of a frame */
+};
+
+/* Stands before what it announces, each padded to 16 bytes: the description, and the body where it
+ * is small. */
+struct shmfi_mpi_label {
+    int64_t index;
+    uint64_t nanoseconds;
+    int32_t status; /* not 0: the description is a struct shmf_failure */
+    int32_t worker;
+    uint32_t what;  /* enum shmfi_mpi_what */
+    uint32_t apart; /* the body comes by itself */
+    uint64_t described;
+    uint64_t body;
+    int64_t rows, start; /* of a frame of columns */
+    int64_t step;
+    int64_t reserved;
+};
+
+struct shmfi_mpi_shape {
+    int32_t dtype, ndim;
+    int64_t shape[SHMF_MAX_DIMS];
+};
+
+/* What keeps a body in its place until it has gone. */
+struct shmfi_mpi_package {
+    struct shmf_result *result;
+    struct shmf_frame *sealed;
+    struct shmfi_mpi_flow flow;
+    struct shmfi_mpi_package *next;
+};
+
+/* Puts label, description and small body behind what `buffer` holds. `result` is freed, or kept in
+ * `*package` where its body is to be sent to `rank`; else that is NULL. */
+int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result, int rank,
+                   struct shmfi_mpi_package **package, struct shmf_error *err);
+void shmfi_mpi_package_free(struct shmfi_mpi_package *package);
+
+/* A result at the root. */
+struct shmfi_mpi_got {
+    struct shmf_mpi_result result; /* the first, which the caller has */
+    struct shmf_failure failure;
+    struct shmf_result *own;  /* of the root's own node */
+    struct shmf_image *image; /* while it is received */
+    int64_t start, step;      /* of the rows' numbers */
+    int64_t key;              /* whose turn it is when */
+};
+
+/* Of the root's own pool; takes `result`. NULL: no memory, and `result` is freed. */
+struct shmfi_mpi_got *shmfi_mpi_own(struct shmf_result *result);
+
+/* What `label` announces, with the places for its body in `*flow` (parts, n_parts). Where the
+ * result cannot be held now it is NULL and `*err` says why (SHMF_E_NOSPC, SHMF_E_NOFILES,
+ * SHMF_E_NOMEM), to be tried again; where it cannot be at all, it is a failure, without parts. */
+struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
+                                       struct shmfi_mpi_flow *flow, struct shmf_error *err);
+
+/* The body is there. */
+void shmfi_mpi_complete(struct shmfi_mpi_got *got);
+void shmfi_mpi_fail(struct shmfi_mpi_got *got, const struct shmf_error *why);
+
+/* ---- serve.c: the leader of a node that is not the root's ---------------------------------------
+ */
+
+/* Tasks of one batch: this, then for each a struct shmfi_mpi_order and its argument, padded. */
+struct shmfi_mpi_orders {
+    uint32_t count;
+    uint32_t stop;
+    uint64_t reserved;
+};
+
+struct shmfi_mpi_order {
+    int64_t index;
+    uint64_t size;
+};
+
+/* Results of one batch: this, then labels and what they announce. */
+struct shmfi_mpi_report {
+    uint32_t count;
+    uint32_t last; /* nothing comes after it */
+    uint64_t reserved;
+    struct shmf_error why; /* with a code: the node cannot go on */
+    uint64_t padding;
+};
+
+/* Until the root says stop. 0, or what MPI failed with: other failures are the root's to tell. */
+int shmfi_mpi_serve(const struct shmf_mpi *mpi, struct shmfi_mpi_work *work, int root,
+                    struct shmf_error *err);
+
+/* ---- root.c ------------------------------------------------------------------------------------
+ */
+
+struct shmfi_mpi_root;
+
+/* `workers[rank]`: of each leader's pool. `own` is NULL where the root does not lead its node. */
+struct shmfi_mpi_root *shmfi_mpi_root_new(const struct shmf_mpi *mpi,
+                                          const struct shmf_tasks *tasks,
+                                          const struct shmf_mpi_imap_options *options,
+                                          struct shmfi_mpi_work *own, const int *workers,
+                                          struct shmf_error *err);
+
+/* As shmf_mpi_iter_next. */
+int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
+                        struct shmf_error *err);
+
+/* Stops all nodes, throws away what still comes. 0, or the failure of MPI. */
+int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err);
+void shmfi_mpi_root_free(struct shmfi_mpi_root *root);
+
+#endif
