@@ -111,8 +111,8 @@ SHMF_API int shmf_mpi_allgather(struct shmf_mpi *mpi, const struct shmf_frame *p
 /* How they go; zero means the default in every field. What the root gives counts. */
 struct shmf_mpi_imap_options {
     struct shmf_imap_options imap; /* as of one pool, but that `window` is that of each node: tasks
-                                      given to it whose results were not taken; 0: two for each of
-                                      its workers, more of tasks that take less than 1 ms */
+                                      given to it whose results were not taken; 0: two for each
+                                      worker and more of tasks that take less than 1 ms */
     int64_t block;        /* > 0: nodes get blocks of so many tasks in turn, however fast they are;
                              0: each gets a task when it has room for one. In order, a node waits
                              with its window full until the blocks before were taken */
