@@ -4,7 +4,8 @@
  * Checked: every task has exactly one outcome; a result is that of its task; no task starts more
  * often than allowed; a successor's records never surprise; a task that was struck was not
  * delivered; and nothing waits for ever. There are no timeouts here (the code has them, as a net),
- * so a lost wake-up is a deadlock.
+ * so a lost wake-up is a deadlock. Nor is anybody busy for ever: without any assumption of fairness, and
+ * with no step that counts as progress by itself, there is no cycle, so whatever happens ends.
  *
  * Memory: `done`, `tail` and the flags of sleepers go through store buffers, which memory() empties
  * at any time; a fence waits until one's own is empty. That is what Dekker's pattern needs to
@@ -177,7 +178,10 @@ inline claim(w)
             if
             :: phase[s] == QUEUED && generation[s] == g ->
                 phase[s] = CLAIMED; owner[s] = incarnation[w]; got_one = true
-            :: else -> s = 0; g = 0
+            :: else -> s = 0; g = 0;
+#ifdef MISTAKE_STOPS_AT_REVOKED
+                break
+#endif
             fi;
             at++
         :: else -> break
