@@ -65,10 +65,20 @@ static struct shmfi_job *job_of(struct shmf_pool *pool, const struct shmfi_membe
     return job;
 }
 
+/* As if it had been delivered and freed at once: its worker is not to blame that there is no room
+ * for its result here, and other tasks of it go on. */
+static void give_back(struct shmf_pool *pool, const struct shmf_handle *handle)
+{
+    shmfi_desk_delivered(pool, handle->region, handle->length);
+    shmfi_desk_lender.returned(shmfi_desk_lender.context, handle->region, handle->offset,
+                               handle->length, handle->generation);
+}
+
 /* The segment of a record: 1 with a reference in `*segment`, 0 when its region cannot be mapped
- * now, or a negative status with the reason. */
+ * now, or a negative status with the reason; `*blame`: the worker must end, because it lies, or
+ * because its memory would stay out. */
 static int admit(struct shmf_pool *pool, uint32_t worker, const struct shmf_handle *handle,
-                 struct shmfi_segment **segment, struct shmf_error *err)
+                 struct shmfi_segment **segment, bool *blame, struct shmf_error *err)
 {
     struct shmfi_member *member = &pool->members[worker];
     if (!shmfi_ids_has(&member->regions, handle->region))
@@ -84,6 +94,10 @@ static int admit(struct shmf_pool *pool, uint32_t worker, const struct shmf_hand
     }
     int rc = shmfi_region_admit(shmfi_region_find(handle->region), handle->offset, handle->length,
                                 handle->generation, segment, err);
+    if (rc == SHMF_E_NOMEM) { /* it is as it should be, but there is no room to note it */
+        *blame = false;
+        give_back(pool, handle);
+    }
     if (rc)
         return rc;
     shmfi_desk_delivered(pool, handle->region, handle->length);
@@ -115,6 +129,7 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
     result->worker = (int)worker;
     result->nanoseconds = record->nanoseconds;
     result->size = record->size;
+    bool blame = true;
     int rc = 1;
     switch (record->kind) {
     case SHMFI_RESULT_INLINE:
@@ -125,7 +140,7 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
                              (unsigned long long)record->size);
         break;
     case SHMFI_RESULT_SEGMENT:
-        rc = admit(pool, worker, &record->segment, &result->segment, &err);
+        rc = admit(pool, worker, &record->segment, &result->segment, &blame, &err);
         result->kind = rc == 1 ? record->segment.kind : SHMF_KIND_NONE;
         if (result->kind == SHMF_KIND_BYTES &&
             record->size > record->segment.length - SHMFI_BYTES_OFFSET)
@@ -140,7 +155,8 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
     }
     if (rc < 0) {
         fill_failure(result, job, pool->members[worker].pid, rc, err.message, strlen(err.message));
-        shmfi_pool_kill_worker(pool, worker);
+        if (blame)
+            shmfi_pool_kill_worker(pool, worker);
     }
     return rc;
 }

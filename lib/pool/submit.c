@@ -232,6 +232,17 @@ static int submit(struct shmf_pool *pool, const struct shmfi_order *order,
     return 1;
 }
 
+/* What a call that failed had granted is free when those of its tasks that ran are over; nobody
+ * waits for them any more, so we look. */
+static int take_grants(struct shmf_pool *pool, const struct shmfi_order *order,
+                       struct shmfi_granted **granted, struct shmf_error *err)
+{
+    int rc = shmfi_grants_take(order, granted, NULL);
+    if (rc == SHMF_E_ACCESS)
+        shmfi_pool_harvest(pool, NULL);
+    return rc ? shmfi_grants_take(order, granted, err) : SHMF_OK;
+}
+
 int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
                       struct shmf_error *err)
 {
@@ -240,7 +251,7 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
         return 0;
     int rc = shmfi_check_sizes(order, err);
     if (!rc && !granted)
-        rc = shmfi_grants_take(order, &granted, err);
+        rc = take_grants(pool, order, &granted, err);
     if (rc)
         return rc;
     rc = submit(pool, order, granted, err);

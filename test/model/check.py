@@ -28,7 +28,7 @@ RUNS = [
     {'WORKERS': 2, 'TASKS': 1, 'DEATHS': 1, 'STRIKES': 0, 'REVOKES': 1},
 ]
 # Looked for besides: cycles of any kind, so somebody who is busy for ever, whoever gets to run how often.
-CYCLES = [RUNS[0], RUNS[3], {'WORKERS': 2, 'TASKS': 2, 'DEATHS': 0, 'STRIKES': 0, 'REVOKES': 0}]
+CYCLES = [{**RUNS[0], 'DEATHS': 1}, {'WORKERS': 2, 'TASKS': 2, 'DEATHS': 0, 'STRIKES': 0, 'REVOKES': 0}]
 LONG_RUNS = RUNS + [
     {'WORKERS': 2, 'TASKS': 1, 'DEATHS': 1, 'STRIKES': 1, 'REVOKES': 1},
     {'WORKERS': 2, 'TASKS': 3, 'DEATHS': 0, 'STRIKES': 0, 'REVOKES': 1},
