@@ -15,9 +15,23 @@ function(shmframe_adapter name)
   set_property(GLOBAL APPEND PROPERTY shmframe_modules ${name})
 endfunction()
 
-# A module whose loops gain by what compilers leave out at -O2.
+# A module whose loops gain by what compilers leave out at -O2; or files of it.
 function(shmframe_hot name)
-  target_compile_options(shmfi_${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3>)
+  set(option $<$<NOT:$<CONFIG:Debug>>:-O3>)
+  if(NOT ARGN)
+    target_compile_options(shmfi_${name} PRIVATE ${option})
+  endif()
+  foreach(file IN LISTS ARGN)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/${name}/${file} PROPERTIES COMPILE_OPTIONS ${option})
+  endforeach()
+endfunction()
+
+# A module's file for processors that have AVX2, and what came with it or before.
+function(shmframe_wide name file)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/${name}/${file} PROPERTIES
+      COMPILE_OPTIONS "-mavx2;-mbmi;-mbmi2;-mpopcnt")
+  endif()
 endfunction()
 
 # The objects of these, and of components (ShmframeComponents.cmake); `include` is where its internal headers are found.

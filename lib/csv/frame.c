@@ -5,36 +5,39 @@
 #include <string.h>
 
 /* Short texts by 16 bytes at a time, as long as there is room for as many. */
-static size_t put_short(const struct shmfi_csv_part *part, const struct shmfi_csv_column *column,
-                        int64_t row, char *to, const char *end)
+static inline size_t put_short(const struct shmfi_csv_part *part,
+                               const struct shmfi_csv_column *column, int64_t row, char *to,
+                               const char *end)
 {
     enum { SHORT = 16 };
-    const uint32_t size = column->sizes[row];
     int64_t place;
+    const uint32_t size = shmfi_csv_text_at(column, row, &place);
     if (size > SHORT || end - to < SHORT)
         return shmfi_csv_put_text(part, column, row, to);
-    memcpy(&place, column->values + (size_t)row * sizeof place, sizeof place);
     memcpy(to, part->text + place, SHORT);
     return size;
 }
 
+/* Of a column whose offsets are of that type. */
+#define COPY_TEXTS(type)                                                                           \
+    do {                                                                                           \
+        type *offsets = shmf_frame_offsets_mut(frame, to);                                         \
+        for (int64_t r = 0; r < part->rows; r++) {                                                 \
+            offsets[r] = (type)(at - bytes);                                                       \
+            at += put_short(part, &column, r, at, end);                                            \
+        }                                                                                          \
+        offsets[part->rows] = (type)(at - bytes);                                                  \
+    } while (0)
+
 static void copy_text(struct shmf_frame *frame, int64_t to, const struct shmfi_csv_part *part,
-                      const struct shmfi_csv_column *column, bool large)
+                      const struct shmfi_csv_column *from, bool large)
 {
-    char *bytes = shmf_frame_data_mut(frame, to), *at = bytes, *end = bytes + column->size;
-    int64_t *wide = shmf_frame_offsets_mut(frame, to);
-    int32_t *narrow = (void *)wide;
-    for (int64_t r = 0; r < part->rows; r++) {
-        if (large)
-            wide[r] = at - bytes;
-        else
-            narrow[r] = (int32_t)(at - bytes);
-        at += put_short(part, column, r, at, end);
-    }
+    const struct shmfi_csv_column column = *from; /* which what is written cannot be */
+    char *bytes = shmf_frame_data_mut(frame, to), *at = bytes, *end = bytes + column.size;
     if (large)
-        wide[part->rows] = at - bytes;
+        COPY_TEXTS(int64_t);
     else
-        narrow[part->rows] = (int32_t)(at - bytes);
+        COPY_TEXTS(int32_t);
 }
 
 static void copy_bools(uint8_t *bits, const uint8_t *bytes, int64_t rows)

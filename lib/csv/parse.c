@@ -1,5 +1,5 @@
 /* A range of rows as columns in private memory, small enough to stay in the cache. */
-#include "plain.h"
+#include "loops.h"
 #include "reader.h"
 #include "source.h"
 
@@ -146,10 +146,9 @@ static bool note_text(const struct shmfi_csv_part *part, struct shmfi_csv_column
 size_t shmfi_csv_put_text(const struct shmfi_csv_part *part, const struct shmfi_csv_column *column,
                           int64_t row, char *to)
 {
-    const size_t size = column->sizes[row] & ~SHMFI_CSV_TWICE;
     int64_t place;
-    memcpy(&place, column->values + (size_t)row * sizeof place, sizeof place);
-    if (column->sizes[row] & SHMFI_CSV_TWICE)
+    const uint32_t noted = shmfi_csv_text_at(column, row, &place), size = noted & ~SHMFI_CSV_TWICE;
+    if (noted & SHMFI_CSV_TWICE)
         return shmfi_csv_unquote(part->text + place, size, to);
     if (size)
         memcpy(to, part->text + place, size);
@@ -302,18 +301,19 @@ static bool allocate(struct shmfi_csv_part *part, const struct shmfi_csv_range *
 static bool parse_plain(struct shmfi_csv_part *part, size_t size, int64_t rows, uint32_t *ends)
 {
     const struct shmfi_csv_plan *plan = part->plan;
+    const struct shmfi_csv_loops *loops = shmfi_csv_loops();
     struct shmfi_csv_plain plain;
-    if (plan->infer || plan->n_nulls || !shmfi_csv_plain_begin(&plain, part, size, rows, ends))
+    if (plan->infer || plan->n_nulls || !loops->begin(&plain, part, size, rows, ends))
         return false;
     bool good = true;
     for (int64_t c = 0; good && c < plan->n_columns; c++) {
         const struct shmfi_csv_target *target = &plan->targets[c];
         struct shmfi_csv_column *column = &part->columns[c];
         good = target->open                      ? false
-               : column->sizes                   ? shmfi_csv_plain_text(&plain, c, column)
-               : target->dtype == SHMF_INT64     ? shmfi_csv_plain_int64(&plain, c, column)
-               : target->dtype == SHMF_TIMESTAMP ? shmfi_csv_plain_timestamp(&plain, c, column)
-                                                 : shmfi_csv_plain_other(&plain, c, column);
+               : column->sizes                   ? loops->text(&plain, c, column)
+               : target->dtype == SHMF_INT64     ? loops->int64(&plain, c, column)
+               : target->dtype == SHMF_TIMESTAMP ? loops->timestamp(&plain, c, column)
+                                                 : loops->other(&plain, c, column);
     }
     if (good)
         part->rows = rows;
@@ -348,9 +348,9 @@ int shmfi_csv_part_parse(struct shmfi_csv_part *part, const struct shmfi_csv_pla
     part->text = shmfi_csv_window(source, range->begin, range->end, room, &part->failure);
     if (!part->text)
         return part->failure.code;
-    part->ascii = is_ascii(part->text, size);
     if (parse_plain(part, size, range->rows - range->spare, ends))
         return SHMF_OK;
+    part->ascii = is_ascii(part->text, size);
     lay_out(plan, rounded((size_t)plan->n_columns * sizeof *part->columns), rows, scratch->memory,
             part->columns);
     shmfi_csv_reader_begin(&reader, part->text, range->end - range->begin, range->line,

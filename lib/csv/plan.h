@@ -6,6 +6,7 @@
 #include "field.h"
 
 #include <shmframe/csv.h>
+#include <string.h>
 
 /* What a column's fields become. */
 struct shmfi_csv_target {
@@ -61,9 +62,8 @@ struct shmfi_csv_failure {
     char message[SHMF_ERROR_MESSAGE_SIZE];
 };
 
-/* ---- structure.c: where rows begin -------------------------------------------------------- */
-
-/* Of a piece of the text, without knowing whether it begins within quotes; [1]: if it does. */
+/* Where rows begin in a piece of the text, without knowing whether it begins within quotes; [1]: if
+ * it does. */
 struct shmfi_csv_counts {
     int64_t quotes;
     int64_t lines;           /* line ends, those within quotes included */
@@ -73,16 +73,16 @@ struct shmfi_csv_counts {
     int64_t lines_before[2]; /* line ends up to there */
 };
 
-/* `before`: bytes before `text` that may be looked at. With one column an empty line is a row. */
-void shmfi_csv_count(const char *text, int64_t size, int64_t before, bool one_column,
-                     struct shmfi_csv_counts *counts);
-
 /* ---- parse.c: a range as columns ---------------------------------------------------------- */
 
 struct shmfi_csv_column {
-    size_t width;      /* of a value; of text: of the place where it begins */
-    uint8_t *values;   /* fixed width; of text: places in the part's text, int64 */
-    uint32_t *sizes;   /* of text: bytes there, and SHMFI_CSV_TWICE */
+    size_t width;         /* of a value; of text: of the place where it begins */
+    uint8_t *values;      /* fixed width; of text: places in the part's text, int64 */
+    uint32_t *sizes;      /* of text: bytes there, and SHMFI_CSV_TWICE */
+    const uint32_t *ends; /* of text, or NULL: both are here instead: field `r` begins behind
+                             ends[r * step - 1] and ends `cut` bytes before ends[r * step] */
+    size_t step;
+    uint32_t cut;
     uint8_t *validity; /* bits; all set beforehand */
     int64_t nulls;
     int64_t size;   /* of text: bytes that all have together, when quotes are no longer doubled */
@@ -90,6 +90,19 @@ struct shmfi_csv_column {
 };
 
 #define SHMFI_CSV_TWICE (UINT32_C(1) << 31) /* quotes within the text are written twice */
+
+/* Text `row` of a column of them: its size, as in `sizes`, and its place. */
+static inline uint32_t shmfi_csv_text_at(const struct shmfi_csv_column *column, int64_t row,
+                                         int64_t *place)
+{
+    if (column->ends) {
+        const uint32_t *end = column->ends + (size_t)row * column->step, begin = end[-1] + 1;
+        *place = begin;
+        return end[0] - column->cut - begin;
+    }
+    memcpy(place, column->values + (size_t)row * sizeof *place, sizeof *place);
+    return column->sizes[row];
+}
 
 /* Memory of whoever parses, used for one part after the other. */
 struct shmfi_csv_scratch {

@@ -1,4 +1,5 @@
 /* Cutting the text into ranges of whole rows; the pool counts its pieces. */
+#include "loops.h"
 #include "reading.h"
 
 #include <shmframe/map.h>
@@ -22,8 +23,8 @@ static int count(const struct shmfi_csv_source *source, const struct piece *piec
     const char *text = room ? shmfi_csv_window(source, from, piece->end, room, failure) : NULL;
     if (!text)
         return failure->code;
-    shmfi_csv_count(text + before, piece->end - piece->begin, before, piece->one_column != 0,
-                    counts);
+    shmfi_csv_loops()->count(text + before, piece->end - piece->begin, before,
+                             piece->one_column != 0, counts);
     return SHMF_OK;
 }
 

@@ -1,6 +1,6 @@
 /* Where something may end, 64 bytes at a time: bits of the bytes that are one of a few characters.
- * SSE2 has an instruction that makes bits of 16 comparisons; elsewhere a multiplication does it for
- * eight. */
+ * SSE2 has an instruction that makes bits of 16 comparisons, AVX2 of 32; elsewhere a multiplication
+ * does it for eight. */
 #ifndef SHMFI_CSV_STOPS_H
 #define SHMFI_CSV_STOPS_H
 
@@ -10,7 +10,14 @@
 /* Bytes of text are looked at in blocks: as many behind its end must be readable. */
 enum { SHMFI_CSV_BLOCK = 64, SHMFI_CSV_PAD = 64 };
 
-typedef signed char shmfi_csv_bytes __attribute__((vector_size(16)));
+#ifdef __AVX2__
+enum { SHMFI_CSV_VECTOR = 32 };
+#else
+enum { SHMFI_CSV_VECTOR = 16 };
+#endif
+
+typedef signed char shmfi_csv_bytes __attribute__((vector_size(SHMFI_CSV_VECTOR)));
+typedef char shmfi_csv_chars __attribute__((vector_size(SHMFI_CSV_VECTOR)));
 
 static inline shmfi_csv_bytes shmfi_csv_load(const char *at)
 {
@@ -22,9 +29,10 @@ static inline shmfi_csv_bytes shmfi_csv_load(const char *at)
 /* Bit i is the highest of byte i. */
 static inline uint64_t shmfi_csv_bits(shmfi_csv_bytes bytes)
 {
-#ifdef __SSE2__
-    typedef char plain __attribute__((vector_size(16)));
-    return (unsigned)__builtin_ia32_pmovmskb128((plain)bytes);
+#if defined(__AVX2__)
+    return (unsigned)__builtin_ia32_pmovmskb256((shmfi_csv_chars)bytes);
+#elif defined(__SSE2__)
+    return (unsigned)__builtin_ia32_pmovmskb128((shmfi_csv_chars)bytes);
 #else
     const uint64_t top = UINT64_C(0x8080808080808080), gather = UINT64_C(0x0002040810204081);
     uint64_t words[2];
@@ -38,7 +46,7 @@ static inline uint64_t shmfi_csv_bits(shmfi_csv_bytes bytes)
 static inline uint64_t shmfi_csv_stops(const char *block, char delimiter)
 {
     uint64_t bits = 0;
-    for (int i = 0; i < SHMFI_CSV_BLOCK; i += 16) {
+    for (int i = 0; i < SHMFI_CSV_BLOCK; i += SHMFI_CSV_VECTOR) {
         shmfi_csv_bytes bytes = shmfi_csv_load(block + i);
         bits |= shmfi_csv_bits((shmfi_csv_bytes)((bytes == delimiter) | (bytes == '"') |
                                                  (bytes == '\n') | (bytes == '\r')))
@@ -50,10 +58,14 @@ static inline uint64_t shmfi_csv_stops(const char *block, char delimiter)
 /* How many bits are set; x86-64 as such has no instruction for it. */
 static inline int64_t shmfi_csv_ones(uint64_t bits)
 {
+#ifdef __POPCNT__
+    return __builtin_popcountll(bits);
+#else
     bits -= bits >> 1 & UINT64_C(0x5555555555555555);
     bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
     bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
     return (int64_t)(bits * UINT64_C(0x0101010101010101) >> 56);
+#endif
 }
 
 #endif

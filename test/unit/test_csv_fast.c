@@ -1,7 +1,7 @@
 /* Comma-separated values: the ways that are taken for speed give what the slow ones give. */
 #include "support/test.h"
 
-#include "csv/plan.h"
+#include "csv/loops.h"
 
 #include <shmframe/derive.h>
 #include <stdlib.h>
@@ -15,6 +15,9 @@ static unsigned choose(unsigned n)
     state = state * 6364136223846793005u + 1442695040888963407u;
     return (unsigned)(state >> 33) % n;
 }
+
+/* The loops that this processor can run: one way, or two. */
+static const struct shmfi_csv_loops *ways[3] = {&shmfi_csv_any_loops};
 
 /* ---- where rows begin ----------------------------------------------------------------------- */
 
@@ -50,9 +53,11 @@ static void test_rows_are_counted_as_byte_by_byte(void **unused)
             text[i] = of[choose((unsigned)strlen(of))];
         const int64_t size = choose(301);
         struct shmfi_csv_counts fast, slow;
-        shmfi_csv_count(text + 2, size, 2, round & 1, &fast);
         count_slowly(text + 2, size, round & 1, &slow);
-        assert_memory_equal(&fast, &slow, sizeof fast);
+        for (size_t i = 0; ways[i]; i++) {
+            ways[i]->count(text + 2, size, 2, round & 1, &fast);
+            assert_memory_equal(&fast, &slow, sizeof fast);
+        }
     }
 }
 
@@ -102,6 +107,131 @@ static void test_every_day_of_ten_millennia_is_one_later(void **unused)
     assert_false(shmfi_csv_date("2024-13-29", 10, &days));
     assert_false(shmfi_csv_date("2024x02-29", 10, &days));
     assert_false(shmfi_csv_date("20240-2-29", 10, &days));
+}
+
+/* ---- columns ----------------------------------------------------------------------------------
+ */
+
+enum { PLAIN_ROWS = 37, PLAIN_SIZE = 4096 };
+
+/* Rows of an integer, a timestamp and a text; about one field in `odd` is something else. */
+static size_t make_plain(char *text, bool crlf, unsigned odd)
+{
+    static const char *const integers[] = {"",
+                                           "-",
+                                           "-0",
+                                           "0",
+                                           "007",
+                                           "-07",
+                                           "12345678",
+                                           "-1234567",
+                                           "-12345678",
+                                           "123456789",
+                                           "9223372036854775807",
+                                           "9223372036854775808",
+                                           "1 2",
+                                           "+5",
+                                           "5x",
+                                           "-x"};
+    static const char *const times[] = {"",
+                                        "2024-02-30 10:00:00",
+                                        "2024-02-29 24:00:00",
+                                        "2024-02-29 23:60:00",
+                                        "2024-02-29 23:59:60",
+                                        "2024-02-29T23:59:59",
+                                        "2024-02-29 23-59:59",
+                                        "2024-02-00 23:59:59",
+                                        "2024-02-29 2x:59:59",
+                                        "2024-02-29",
+                                        "2024-02-29 3::59:59",
+                                        "2024-02-29 23:59:5/"};
+    size_t size = 0;
+    for (int r = 0; r < PLAIN_ROWS; r++) {
+        char integer[32], time[64];
+        static const int scales[] = {10, 1000, 100000, 10000000};
+        snprintf(integer, sizeof integer, "%d",
+                 (int)choose((unsigned)scales[choose(4)]) - (choose(2) ? 500 : 0));
+        snprintf(time, sizeof time, "2024-%02u-%02u %02u:%02u:%02u", 2 + choose(2), 1 + choose(29),
+                 choose(24), choose(60), choose(60));
+        size += (size_t)sprintf(
+            text + size, "%s,%s,%.*s%s", choose(odd) ? integer : integers[choose(16)],
+            choose(odd) ? time : times[choose(12)], (int)choose(24),
+            choose(odd) ? "abcdefghijklmnopqrstuvwxyz" : "\xc3\xa4\xc3\xb6", crlf ? "\r\n" : "\n");
+    }
+    memset(text + size, 0, 64);
+    return size;
+}
+
+/* What the loops make of it; NULL values where a column is left to the slow way. */
+struct loop_result {
+    bool good[4];
+    bool ascii;
+    int64_t integers[PLAIN_ROWS + 1], times[PLAIN_ROWS + 1], nulls[3], size;
+    uint8_t valid[3][PLAIN_ROWS / 8 + 1];
+    char texts[PLAIN_SIZE];
+};
+
+static void run_loops(const struct shmfi_csv_loops *loops, const struct shmfi_csv_plan *plan,
+                      const char *text, size_t size, struct loop_result *result)
+{
+    uint32_t ends[PLAIN_ROWS * 3 + 1 + 64 + 64], sizes[PLAIN_ROWS + 1];
+    int64_t places[PLAIN_ROWS + 1];
+    struct shmfi_csv_part part = {.plan = plan, .text = text};
+    struct shmfi_csv_plain plain;
+    memset(result, 0, sizeof *result);
+    struct shmfi_csv_column columns[] = {
+        {.width = 8, .values = (void *)result->integers, .validity = result->valid[0]},
+        {.width = 8, .values = (void *)result->times, .validity = result->valid[1]},
+        {.width = 8, .values = (void *)places, .sizes = sizes, .validity = result->valid[2]}};
+    memset(result->valid, 0xff, sizeof result->valid);
+    result->good[3] = loops->begin(&plain, &part, size, PLAIN_ROWS, ends);
+    result->ascii = part.ascii;
+    if (!result->good[3])
+        return;
+    result->good[0] = loops->int64(&plain, 0, &columns[0]);
+    result->good[1] = loops->timestamp(&plain, 1, &columns[1]);
+    result->good[2] = loops->text(&plain, 2, &columns[2]);
+    for (int c = 0; c < 3; c++)
+        result->nulls[c] = result->good[c] ? columns[c].nulls : -1;
+    if (!result->good[0]) /* values behind the failure do not count */
+        memset(result->integers, 0, sizeof result->integers);
+    if (!result->good[1])
+        memset(result->times, 0, sizeof result->times);
+    for (int c = 0; c < 3; c++)
+        if (!result->good[c])
+            memset(result->valid[c], 0, sizeof result->valid[c]);
+    result->size = result->good[2] ? columns[2].size : 0;
+    char *to = result->texts;
+    for (int r = 0; result->good[2] && r < PLAIN_ROWS; r++)
+        to += shmfi_csv_put_text(&part, &columns[2], r, to);
+}
+
+static void test_wide_loops_give_what_the_others_give(void **unused)
+{
+    (void)unused;
+    _Alignas(16) unsigned char
+        memory[sizeof(struct shmfi_csv_plan) + 3 * sizeof(struct shmfi_csv_target)] = {0};
+    struct shmfi_csv_plan *plan = (void *)memory;
+    const struct shmfi_csv_target targets[] = {
+        {SHMF_INT64, 0, 0, 0}, {SHMF_TIMESTAMP, SHMF_MICROSECONDS, 0, 0}, {SHMF_UTF8, 0, 0, 0}};
+    *plan = (struct shmfi_csv_plan){.n_columns = 3, .labels = -1, .delimiter = ','};
+    memcpy(plan->targets, targets, sizeof targets);
+    char text[PLAIN_SIZE];
+    int good[3] = {0};
+    static struct loop_result results[2];
+    for (int round = 0; round < 600; round++) {
+        static const unsigned odds[] = {20, 200, 100000};
+        plan->crlf = (uint8_t)choose(2);
+        const size_t size = make_plain(text, plan->crlf, odds[round % 3]);
+        run_loops(ways[0], plan, text, size, &results[0]);
+        run_loops(ways[1] ? ways[1] : ways[0], plan, text, size, &results[1]);
+        assert_true(results[0].good[3]);
+        assert_memory_equal(&results[0], &results[1], sizeof results[0]);
+        for (int c = 0; c < 3; c++)
+            good[c] += results[0].good[c];
+    }
+    for (int c = 0; c < 3; c++)
+        assert_in_range(good[c], 100, 600);
 }
 
 /* ---- whole frames -----------------------------------------------------------------------------
@@ -209,9 +339,12 @@ int main(void)
         test_case(test_rows_are_counted_as_byte_by_byte),
         test_case(test_integers_of_all_lengths_are_exact),
         test_case(test_every_day_of_ten_millennia_is_one_later),
+        test_case(test_wide_loops_give_what_the_others_give),
         test_case(test_plain_text_gives_what_quoted_text_gives),
         test_case(test_files_of_all_sizes_and_ends_are_read_as_memory_is),
     };
     test_begin();
+    if (shmfi_csv_loops() != &shmfi_csv_any_loops)
+        ways[1] = shmfi_csv_loops();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

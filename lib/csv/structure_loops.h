@@ -1,7 +1,11 @@
 /* Where rows begin, found without reading fields: quotes are counted, since a line end within
  * quotes (behind an odd number of them) ends no row. Pieces of the text are counted at once by
- * several workers, for both cases; which holds is known when the pieces before them are. */
-#include "plan.h"
+ * several workers, for both cases; which holds is known when the pieces before them are. Compiled
+ * as loops.c says. */
+#ifndef SHMFI_CSV_STRUCTURE_LOOPS_H
+#define SHMFI_CSV_STRUCTURE_LOOPS_H
+
+#include "loops.h"
 #include "stops.h"
 
 /* What a block ends with, for the next. */
@@ -47,7 +51,7 @@ struct marks {
 static inline struct marks look_at(const char *block)
 {
     struct marks marks = {0, 0, 0};
-    for (int i = 0; i < SHMFI_CSV_BLOCK; i += 16) {
+    for (int i = 0; i < SHMFI_CSV_BLOCK; i += SHMFI_CSV_VECTOR) {
         const shmfi_csv_bytes bytes = shmfi_csv_load(block + i);
         marks.lines |= shmfi_csv_bits((shmfi_csv_bytes)(bytes == '\n')) << i;
         marks.returns |= shmfi_csv_bits((shmfi_csv_bytes)(bytes == '\r')) << i;
@@ -102,8 +106,8 @@ static inline bool count_plain(struct marks marks, bool one_column, struct behin
     return true;
 }
 
-void shmfi_csv_count(const char *text, int64_t size, int64_t before, bool one_column,
-                     struct shmfi_csv_counts *counts)
+static void count_rows(const char *text, int64_t size, int64_t before, bool one_column,
+                       struct shmfi_csv_counts *counts)
 {
     struct behind behind = look_back(text, before);
     struct shmfi_csv_counts here = {.first = {-1, -1}};
@@ -116,3 +120,5 @@ void shmfi_csv_count(const char *text, int64_t size, int64_t before, bool one_co
     count_block(look_at(rest), at, one_column, &behind, &here);
     *counts = here;
 }
+
+#endif
