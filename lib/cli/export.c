@@ -129,6 +129,22 @@ static int write_file(const struct shmf_frame *frame, const char *path, struct e
     return rc ? cli_fail(path, &err) : CLI_OK;
 }
 
+/* A file takes the place of a file, but not of a device, a pipe or a folder. The path to where a
+ * symbolic link leads is the caller's; NULL: the failure is reported. */
+static char *find_place(const char *path)
+{
+    struct stat status;
+    char *place = realpath(path, NULL);
+    if (place && stat(place, &status) == 0 && !S_ISREG(status.st_mode)) {
+        free(place);
+        cli_fail_text(path, "not a regular file (for others, write to standard output: -)");
+        return NULL;
+    }
+    if (!place && !(place = strdup(path)))
+        cli_fail_text(path, "private memory is exhausted");
+    return place;
+}
+
 /* Frames go to files of frames, arrays to .npy. */
 static int write_object(const struct cli_object *object, const char *path, struct export *export)
 {
@@ -184,9 +200,12 @@ int cli_export(int argc, char **argv)
     struct cli_object object;
     if (cli_attach(&object, export.names.names[0], export.names.other_users, &err))
         return cli_fail(export.names.names[0], &err);
-    int status = write_object(&object, path, &export);
-    if (!status && strcmp(path, "-") != 0)
+    const bool standard = strcmp(path, "-") == 0;
+    char *place = standard ? strdup(path) : find_place(path);
+    int status = place ? write_object(&object, place, &export) : CLI_FAILED;
+    if (!status && !standard)
         cli_report(export.names.json, "file", path, &object);
+    free(place);
     cli_object_free(&object);
     return status;
 }

@@ -1,9 +1,13 @@
 /* shmframe info, describe and verify: one object, its columns, and whether its bytes are right. */
 #include "cli.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = SHMF_NAME_MAX + sizeof "/dev/shm/shmf." };
 
 static error_t parse_one(int key, char *argument, struct argp_state *state)
 {
@@ -46,8 +50,23 @@ static void info_of_object(const struct cli_object *object, const char *from,
     }
 }
 
+/* Is what lies under the name an Arrow IPC file at once? `path` is where. */
+static bool is_arrow(const struct shmf_name_info *info, char path[PATH_SIZE])
+{
+    static const char magic[8] = "ARROW1"; /* two NULs behind it */
+    char start[sizeof magic];
+    snprintf(path, PATH_SIZE, "/dev/shm/shmf.%s", info->name);
+    int fd = info->state ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    bool is = fd >= 0 && pread(fd, start, sizeof start, 0) == (ssize_t)sizeof start &&
+              memcmp(start, magic, sizeof magic) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
 static void print_head(const struct shmf_name_info *info)
 {
+    char path[PATH_SIZE];
     char word[CLI_WORD];
     printf("name      %s\nkind      %s\n", info->name, cli_kind(info->kind));
     cli_shape(word, info->shape, info->n_dims);
@@ -65,6 +84,8 @@ static void print_head(const struct shmf_name_info *info)
     printf("user      %s\nmode      %04o\n", word, info->mode & 07777);
     cli_time(word, info->modified);
     printf("since     %s\n", word);
+    if (is_arrow(info, path))
+        printf("arrow     %s is an Arrow IPC file, too\n", path);
 }
 
 static void print_metadata(const struct shmf_frame *frame, int64_t column)
@@ -120,6 +141,17 @@ static void json_metadata(const struct shmf_frame *frame, int64_t column)
     cli_json_close(']');
 }
 
+/* The file for readers of Arrow, or null. */
+static void json_arrow(const struct shmf_name_info *info)
+{
+    char path[PATH_SIZE];
+    cli_json_key("arrow");
+    if (is_arrow(info, path))
+        cli_json_string(path);
+    else
+        cli_json_null();
+}
+
 static void json_columns(const struct shmf_frame *frame)
 {
     char word[CLI_WORD];
@@ -171,6 +203,7 @@ int cli_info(int argc, char **argv)
     if (names.json) {
         cli_json_open('{');
         cli_json_info(&info);
+        json_arrow(&info);
         if (object.frame)
             json_columns(object.frame);
         cli_json_close('}');

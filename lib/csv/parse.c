@@ -132,7 +132,8 @@ static bool note_text(const struct shmfi_csv_part *part, struct shmfi_csv_column
     const struct shmfi_csv_field *field = cell->field;
     const int64_t place = field->text - part->text;
     if (field->size > INT32_MAX)
-        return shmfi_csv_fail(cell->reader, SHMF_E_TOOBIG, "a field of %zu bytes", field->size);
+        return shmfi_csv_fail(cell->reader, SHMF_E_TOOBIG, "a field of %zu bytes; at most %d fit",
+                              field->size, INT32_MAX);
     size_t good = part->ascii ? field->size : shmfi_csv_utf8(field->text, field->size);
     if (good < field->size)
         return shmfi_csv_fail(cell->reader, SHMF_E_CORRUPT, "byte %zu of the field is not UTF-8",
@@ -234,7 +235,7 @@ static bool row(struct shmfi_csv_part *part, struct shmfi_csv_reader *reader)
     } while (!field.last);
     part->rows++;
     return reader->column == n ||
-           shmfi_csv_fail(reader, SHMF_E_CORRUPT, "%lld fields instead of %lld",
+           shmfi_csv_fail(reader, SHMF_E_CORRUPT, "the row ends after %lld of %lld fields",
                           (long long)reader->column, (long long)n);
 }
 

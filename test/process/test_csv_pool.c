@@ -80,8 +80,8 @@ static void test_workers_say_the_first_error_with_file_line_and_column(void **st
     const struct shmf_csv_options options = {.pool = pool, .chunk_bytes = 10000};
     assert_null(shmf_csv_read(path, &options, &err));
     unlink(path);
-    snprintf(expected, sizeof expected, "%s: line %d, column 3: 3 fields instead of 4", path,
-             (int)line);
+    snprintf(expected, sizeof expected, "%s: line %d, column 3: the row ends after 3 of 4 fields",
+             path, (int)line);
     assert_string_equal(err.message, expected);
     assert_int_equal(err.code, SHMF_E_CORRUPT);
     shmf_pool_free(pool);

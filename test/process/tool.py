@@ -35,6 +35,16 @@ def load(*arguments):
     return json.loads(run(*arguments, '--json'))
 
 
+def is_built_with(form):
+    done = subprocess.run([TOOL, 'import', '/nowhere.' + form, PREFIX + 'none'], capture_output=True, check=False)
+    return b'built without' not in done.stderr
+
+
+# Formats that are there only where their libraries were when the tool was built; and what they are called.
+FORMAT = {'nc': 'netcdf', 'h5': 'hdf5'}
+SCIENCE = [form for form in FORMAT if is_built_with(form)]
+
+
 class Tool(unittest.TestCase):
     """A folder and a prefix of names for each test."""
 
@@ -57,6 +67,12 @@ class Tool(unittest.TestCase):
     def names(self):
         return [info['name'] for info in load('ls') if info['name'].startswith(PREFIX)]
 
+    def array(self):
+        """A named array of two bytes."""
+        header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }".ljust(117) + '\n'
+        run('import', self.write('two.npy', b'\x93NUMPY\x01\x00v\x00' + header.encode() + b'ab'), PREFIX + 'array')
+        return PREFIX + 'array'
+
     # ---- looking ----
 
     def test_a_name_that_is_an_arrow_file_is_read_as_either(self):
@@ -65,6 +81,10 @@ class Tool(unittest.TestCase):
         run('import', f'/dev/shm/shmf.{self.name}', again, '--format=arrow', '-r', 'city')
         run('verify', self.name, again)
         self.assertEqual(load('head', self.name), load('head', again))
+        self.assertEqual([load('info', name)['arrow'] for name in (self.name, again)],
+                         [f'/dev/shm/shmf.{self.name}', None])
+        self.assertIn(f'/dev/shm/shmf.{self.name} is an Arrow IPC file', run('info', self.name))
+        self.assertNotIn('Arrow', run('info', again))
         header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }".ljust(117) + '\n'
         array = self.write('two.npy', b'\x93NUMPY\x01\x00v\x00' + header.encode() + b'ab')
         self.assertIn('array', run('import', array, PREFIX + 'bad', '--arrow', status=1))
@@ -133,14 +153,16 @@ class Tool(unittest.TestCase):
         out = self.folder.name + '/out'
         run('import', self.file, self.name, '-r', 'city')
         before = load('head', self.name)
-        for form in ('csv', 'tsv', 'arrow', 'arrows'):
+        forms = ['csv', 'tsv', 'arrow', 'arrows', *SCIENCE]
+        for form in forms:
             again = PREFIX + form
-            self.assertEqual(load('export', self.name, f'{out}.{form}', '-r', 'city')['rows'], 3)
-            run('import', f'{out}.{form}', again, '--row-labels=city')
+            labels = [] if form in SCIENCE else ['--row-labels=city']
+            self.assertEqual(load('export', self.name, f'{out}.{form}', *labels)['rows'], 3)
+            run('import', f'{out}.{form}', again, *labels)
             self.assertEqual(load('head', again), before)
             run('rm', again)
         self.assertEqual(sorted(os.listdir(self.folder.name)),
-                         ['cities.csv', 'out.arrow', 'out.arrows', 'out.csv', 'out.tsv'])
+                         sorted(['cities.csv', *('out.' + form for form in forms)]))
         csv = run('export', self.name, '-', '--format=csv', '-r', 'city')
         self.assertEqual(csv, CSV)
         stream = subprocess.run([TOOL, 'export', self.name, '-', '-farrows'], capture_output=True, check=True)
@@ -148,6 +170,34 @@ class Tool(unittest.TestCase):
         self.assertEqual(load('head', PREFIX + 'piped')['n_rows'], 3)
         run('export', self.name, '/nowhere/at/all.csv', status=1)
         run('export', self.name, '/nowhere/at/all.arrow', status=1)
+
+    def test_arrays_travel_there_and_back(self):
+        header = "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }".ljust(117) + '\n'
+        whole = b'\x93NUMPY\x01\x00v\x00' + header.encode() + bytes(range(12))
+        self.assertEqual(run('import', self.write('one.npy', whole), self.name), f'{self.name}: int16 [2 x 3]\n')
+        for form in ('npy', 'npz', *SCIENCE):
+            path = f'{self.folder.name}/out.{form}'
+            again = PREFIX + form
+            self.assertEqual(load('export', self.name, path)['shape'], [2, 3])
+            run('import', path, again, *(['--array', '-v', 'values'] if form in SCIENCE else []))
+            self.assertEqual(load('head', again)['values'], load('head', self.name)['values'])
+            self.assertEqual(load('info', again)['dtype'], 'int16')
+        for form in ('csv', 'arrow'):
+            self.assertIn('array', run('export', self.name, f'{self.folder.name}/out.{form}', status=1))
+
+    def test_what_is_no_file_is_not_replaced(self):
+        run('import', self.file, self.name)
+        pipe = self.folder.name + '/pipe'
+        os.mkfifo(pipe)
+        for place in (pipe, self.folder.name):
+            for form in ('csv', 'arrow', *SCIENCE):
+                self.assertIn('not a regular file', run('export', self.name, place, '-f', FORMAT.get(form, form), status=1))
+        self.assertTrue(pathlib.Path(pipe).is_fifo())
+        link = self.folder.name + '/link.csv'
+        os.symlink(self.write('old.csv', 'x'), link)
+        run('export', self.name, link)
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(pathlib.Path(self.folder.name, 'old.csv').read_text(encoding='utf8'), CSV)
 
     def test_options_of_csv_reach_the_reader(self):
         path = self.write('odd', '1;NA;x\n2;5;y\n')
@@ -177,6 +227,20 @@ class Tool(unittest.TestCase):
             errors = run('import', path, PREFIX + 'bad', *options, status=1)
             for word in [path, *words]:
                 self.assertIn(word, errors)
+        for form in ('npy', 'npz', 'arrows', *SCIENCE):
+            kind = self.name
+            if form in ('npy', 'npz'):
+                kind = self.array()
+            good = f'{self.folder.name}/good.{form}'
+            run('export', kind, good)
+            whole = pathlib.Path(good).read_bytes()
+            before = self.names()
+            for bad in (whole[:len(whole) // 2], whole[:10], b'', CSV.encode()):
+                path = self.write('bad.' + form, bad)
+                self.assertIn(path + ': ', run('import', path, PREFIX + 'bad', status=1))
+            self.assertEqual(self.names(), before)
+            if kind != self.name:
+                run('rm', kind)
         self.assertIn('No such file', run('import', '/nowhere.csv', PREFIX + 'bad', status=1))
         self.assertIn('taken', run('import', self.file, self.name, status=1))
         self.assertIn("':'", run('import', self.file, 'a:b', status=1))

@@ -213,7 +213,7 @@ static void test_what_is_wrong_is_said_with_line_and_column(void **state)
     (void)state;
     assert_refused("", NULL, SHMF_E_CORRUPT, "line 1: there is nothing, not even a header");
     assert_refused("a,b\n1,2\n3\n", NULL, SHMF_E_CORRUPT,
-                   "line 3, column 1: 1 fields instead of 2");
+                   "line 3, column 1: the row ends after 1 of 2 fields");
     assert_refused("a,b\n1,2,3\n", NULL, SHMF_E_CORRUPT, "line 2, column 3: more than 2 fields");
     assert_refused("a,b\n1,\"2\n", NULL, SHMF_E_CORRUPT,
                    "line 2, column 2: the text ends within quotes that begin here");
@@ -279,7 +279,7 @@ static void test_pieces_of_any_size_give_the_same(void **state)
         assert_refused("a,b\n1,\"x\n\n\"\n2,\"\n3\n", &options, SHMF_E_CORRUPT,
                        "line 5, column 2: the text ends within quotes that begin here");
         assert_refused("a,b\n1,\"x\n\n\"\n2,y\n3\n4,z\n", &options, SHMF_E_CORRUPT,
-                       "line 6, column 1: 1 fields instead of 2");
+                       "line 6, column 1: the row ends after 1 of 2 fields");
     }
     shmf_frame_free(whole);
 }
