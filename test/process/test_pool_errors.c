@@ -34,7 +34,7 @@ static void test_bad_options_of_a_pool_are_refused_by_name(void **state)
     refuse_pool(&(struct shmf_pool_options){.keep_fds = (int[]){0, 987}, .n_keep_fds = 2},
                 "options.keep_fds[1]");
     refuse_pool(&(struct shmf_pool_options){.tasks_per_worker = -1}, "options.tasks_per_worker");
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < sizeof((struct shmf_pool_options *)NULL)->reserved / 8; i++) {
         struct shmf_pool_options options = {0};
         options.reserved[i] = 1;
         refuse_pool(&options, "options.reserved");
@@ -96,7 +96,7 @@ static void test_bad_options_of_a_map_are_refused_by_name(void **state)
                "options.attempts");
     refuse_map(pool, &tasks, &(struct shmf_imap_options){.deadline_seconds = -0.5}, SHMF_E_INVAL,
                "options.deadline_seconds");
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < sizeof((struct shmf_imap_options *)NULL)->reserved / 8; i++) {
         struct shmf_imap_options options = {0};
         options.reserved[i] = 1;
         refuse_map(pool, &tasks, &options, SHMF_E_INVAL, "options.reserved");
