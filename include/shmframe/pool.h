@@ -71,7 +71,9 @@ struct shmf_pool_options {
                            initializer may install its own */
     int max_workers;    /* as many as shmf_pool_resize may ask for; 0: no more than at first */
     int start;          /* enum shmf_start */
-    uint64_t reserved[8]; /* must be zero */
+    uint64_t max_worker_bytes; /* a worker is replaced between tasks when its private memory has
+                           grown by more than this since its initializer; 0: never */
+    uint64_t reserved[7];      /* must be zero */
 };
 
 /* Forks supervisor and workers; returns when they exist. Workers inherit the application's memory

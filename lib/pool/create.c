@@ -200,6 +200,7 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
         .initializer_context = options->initializer_context,
         .finalizer = options->finalizer,
         .tasks_per_worker = (uint64_t)options->tasks_per_worker,
+        .max_worker_bytes = options->max_worker_bytes,
         .backtraces = !options->no_backtraces,
         .spread = options->affinity == SHMF_AFFINITY_SPREAD,
         .threads = options->worker_threads ? options->worker_threads : 1,

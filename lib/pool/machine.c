@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
@@ -141,6 +142,17 @@ int shmfi_machine_threads(void)
     const char *line = strstr(text, "\nThreads:");
     int threads = line ? (int)strtol(line + strlen("\nThreads:"), NULL, 10) : 1;
     return threads < 1 ? 1 : threads;
+}
+
+/* "size resident shared ..." in pages; what is shared includes memfds and files. */
+uint64_t shmfi_machine_private_bytes(void)
+{
+    char text[128], *end;
+    if (!read_file("/proc/self/statm", text, sizeof text))
+        return 0;
+    strtoull(text, &end, 10);
+    uint64_t resident = strtoull(end, &end, 10), shared = strtoull(end, NULL, 10);
+    return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 int shmfi_machine_bind(uint32_t number)

@@ -11,6 +11,9 @@ void shmfi_machine_limits(int *cpus, uint64_t *memory);
 /* Threads of this process, at least 1 (as many as are known where /proc is missing). */
 int shmfi_machine_threads(void);
 
+/* Bytes of this process's private memory that are there; 0: not to be known. */
+uint64_t shmfi_machine_private_bytes(void);
+
 /* Binds this thread to one of the CPUs that it may run on, the one with this number modulo their
  * count; that CPU, or -1: the system does not want to. */
 int shmfi_machine_bind(uint32_t number);

@@ -52,7 +52,7 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
         if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
             return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
                                options->keep_fds[i]);
-    int rc = shmfi_check_reserved(options->reserved, 8, "options", err);
+    int rc = shmfi_check_reserved(options->reserved, 7, "options", err);
     return rc ? rc : check_threads(options, err);
 }
 

@@ -17,7 +17,8 @@ struct shmfi_setup {
     int (*initializer)(int worker, void *context);
     void *initializer_context;
     void (*finalizer)(int worker, void *context);
-    uint64_t tasks_per_worker; /* 0: no limit */
+    uint64_t tasks_per_worker; /* 0: no limit, ... */
+    uint64_t max_worker_bytes; /* ... of private memory that it grows by, neither */
     int threads;               /* cap for OpenMP and BLAS in workers; negative: none */
     bool backtraces;           /* crashing workers say where they were */
     bool spread;               /* each worker is bound to a cpu */

@@ -46,6 +46,19 @@ static _Noreturn void finish(const struct shmfi_worker *self)
     shmfi_leave(0);
 }
 
+/* The same, while tasks may be waiting; what it did counts at once. */
+static _Noreturn void retire(const struct shmfi_worker *self)
+{
+    shmfi_ring_app(self->board, self->eventfd);
+    finish(self);
+}
+
+/* It has done what one process should do, and at least one task: a successor can do more. */
+static bool has_served(const struct shmfi_worker *self)
+{
+    return self->tasks && (self->tasks == self->setup->tasks_per_worker || self->outgrown);
+}
+
 /* ---- is anybody there? -------------------------------------------------------------------- */
 
 /* The supervisor does this at once and for all; it may be stopped, though. Its death by our hand
@@ -211,6 +224,8 @@ static void idle(struct shmfi_worker *self)
     shmfi_worker_take_returns(self);
     shmfi_worker_count_waiting(self, shmfi_now());
     shmfi_worker_count(self);
+    if (has_served(self))
+        retire(self);
     shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
     shmfi_worker_check_app(self);
 }
@@ -218,20 +233,17 @@ static void idle(struct shmfi_worker *self)
 static _Noreturn void loop(struct shmfi_worker *self)
 {
     for (;;) {
-        if (shmfi_board_is_surplus(self->board, self->me.worker)) {
-            shmfi_ring_app(self->board, self->eventfd);
-            finish(self);
-        }
+        if (shmfi_board_is_surplus(self->board, self->me.worker))
+            retire(self);
         uint64_t ticket = shmfi_board_claim(self->board, &self->me);
         if (ticket == SHMFI_NO_TICKET) {
             idle(self);
             continue;
         }
         run(self, ticket);
-        if (++self->tasks == self->setup->tasks_per_worker) {
-            shmfi_ring_app(self->board, self->eventfd);
-            finish(self);
-        }
+        self->tasks++;
+        if (has_served(self))
+            retire(self);
         shmfi_worker_relieve(self);
         shmfi_worker_read_mail(self);
     }
@@ -345,5 +357,6 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
         shmfi_crash_watch(&self->line->crash, incarnation);
     if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))
         shmfi_leave(1);
+    shmfi_worker_begin_growing(self);
     loop(self);
 }

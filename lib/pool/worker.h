@@ -27,6 +27,8 @@ struct shmfi_worker {
     uint64_t uncounted;  /* ns and tasks since the dearer figures were taken */
     uint32_t uncounted_tasks;
     struct shmfi_counts before; /* what predecessors counted, less what we were born with */
+    uint64_t private_bytes;     /* before the first task */
+    bool outgrown;              /* they have become more than is allowed */
 
     pthread_mutex_t memory_lock; /* tasks may have threads: budget, returned segments */
     uint64_t task_bytes;         /* granted to the task that runs */
@@ -74,8 +76,11 @@ void shmfi_worker_begin_counting(struct shmfi_worker *self);
 void shmfi_worker_count_task(struct shmfi_worker *self); /* it is over, not published yet */
 void shmfi_worker_count_waiting(struct shmfi_worker *self, uint64_t now);
 
-/* Takes the figures that cost system calls and locks. */
+/* Takes the figures that cost system calls and locks; sees whether it has outgrown its limit. */
 void shmfi_worker_count(struct shmfi_worker *self);
+
+/* From now on what private memory it has more is growth. */
+void shmfi_worker_begin_growing(struct shmfi_worker *self);
 
 /* ---- worker.c ----------------------------------------------------------------------------- */
 

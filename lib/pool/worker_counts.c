@@ -2,6 +2,7 @@
  * calls is taken before the worker sleeps, and now and then while it is busy. A death loses what
  * was not taken yet. */
 #include "base/sys.h"
+#include "pool/machine.h"
 #include "pool/worker.h"
 
 #define COUNT_EVERY_NS    10000000u
@@ -31,6 +32,19 @@ static struct shmfi_counts of_process(const struct shmf_memory_stats *memory)
                                  memory->recycled, memory->fresh};
 }
 
+static void look_at_growth(struct shmfi_worker *self)
+{
+    uint64_t most = self->setup->max_worker_bytes;
+    uint64_t now = most && self->private_bytes ? shmfi_machine_private_bytes() : 0;
+    self->outgrown = now > self->private_bytes && now - self->private_bytes > most;
+}
+
+void shmfi_worker_begin_growing(struct shmfi_worker *self)
+{
+    if (self->setup->max_worker_bytes)
+        self->private_bytes = shmfi_machine_private_bytes();
+}
+
 void shmfi_worker_count(struct shmfi_worker *self)
 {
     struct shmfi_line *line = self->line;
@@ -44,6 +58,7 @@ void shmfi_worker_count(struct shmfi_worker *self)
     put(&line->cached, memory.cached_bytes);
     put(&line->huge, memory.huge_bytes);
     self->uncounted = self->uncounted_tasks = 0;
+    look_at_growth(self);
 }
 
 void shmfi_worker_begin_counting(struct shmfi_worker *self)
