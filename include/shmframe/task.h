@@ -70,7 +70,7 @@ SHMF_API int shmf_task_return_array(struct shmf_task *task, struct shmf_array *a
 SHMF_API int shmf_task_return_frame(struct shmf_task *task, struct shmf_frame *frame);
 
 /* Bytes of any number: up to SHMF_INLINE_RESULT travel in the completion record itself. */
-#define SHMF_INLINE_RESULT 128
+#define SHMF_INLINE_RESULT 256
 SHMF_API int shmf_task_return_bytes(struct shmf_task *task, const void *bytes, size_t size);
 SHMF_API int shmf_task_return_double(struct shmf_task *task, double value);
 

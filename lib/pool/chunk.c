@@ -80,22 +80,23 @@ static int run_elements(struct shmf_task *task, const struct shmfi_chunk *chunk,
     if (!out)
         return SHMF_E_NOMEM;
     struct shmfi_chunk_reply reply = {0};
-    uint8_t *results = out + sizeof reply;
-    uint8_t *statuses = results + (uint64_t)chunk->count * chunk->result_size;
+    uint64_t size = (uint64_t)chunk->count * chunk->result_size;
+    uint8_t *statuses = out + size;
     struct shmf_task element = shmfi_element_of(task, chunk->arg_size);
     for (int64_t i = 0; i < chunk->count; i++) {
         element.arg = args ? args + (uint64_t)(chunk->first + i) * chunk->arg_size : NULL;
-        int32_t status = run_element(&element, chunk, chunk->first + i,
-                                     results + (uint64_t)i * chunk->result_size);
+        int32_t status =
+            run_element(&element, chunk, chunk->first + i, out + (uint64_t)i * chunk->result_size);
         memcpy(statuses + (uint64_t)i * sizeof status, &status, sizeof status);
         if (status)
             note_failure(&reply, &element);
     }
     shmfi_sys.free(element.deferred);
-    memcpy(out, &reply, sizeof reply);
-    uint64_t size = (uint64_t)(statuses - out);
-    if (reply.n_failed)
+    if (reply.n_failed) {
         size += (uint64_t)chunk->count * sizeof(int32_t);
+        memcpy(out + size, &reply, sizeof reply);
+        size += sizeof reply;
+    }
     return shmf_task_return_bytes(task, out, size);
 }
 

@@ -15,7 +15,7 @@ struct shmfi_chunk {
     uint64_t result_size;
 };
 
-/* The task's result: this, `count` results, and, if any failed, `count` int32 statuses. */
+/* The task's result: `count` results, and, if any failed, `count` int32 statuses and this. */
 struct shmfi_chunk_reply {
     int64_t n_failed;
     int64_t first_failed; /* number of the element in the whole call */

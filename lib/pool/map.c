@@ -119,6 +119,17 @@ static void copy_results(struct map_call *call, const struct span *span, const u
     }
 }
 
+/* The first element of the chunk that failed, as its worker tells. */
+static void note_element(struct map_call *call, const struct span *span, const uint8_t *statuses,
+                         struct shmfi_chunk_reply *reply)
+{
+    int32_t code = SHMF_E_TASK;
+    reply->message[sizeof reply->message - 1] = '\0';
+    if (reply->first_failed >= span->first && reply->first_failed - span->first < span->count)
+        memcpy(&code, statuses + (reply->first_failed - span->first) * 4, sizeof code);
+    note_failure(call, reply->first_failed, code < 0 ? code : SHMF_E_TASK, reply->message);
+}
+
 static void take_reply(void *user, const struct shmf_result *result)
 {
     struct map_call *call = user;
@@ -128,28 +139,19 @@ static void take_reply(void *user, const struct shmf_result *result)
         fail_span(call, span, failure->code, failure->message);
         return;
     }
-    struct shmfi_chunk_reply reply;
     size_t size, results = (size_t)span->count * call->result_size;
+    size_t statuses = (size_t)span->count * sizeof(int32_t);
     const uint8_t *bytes = shmf_result_bytes(result, &size);
-    if (bytes && size >= sizeof reply)
-        memcpy(&reply, bytes, sizeof reply);
-    if (!bytes || size < sizeof reply ||
-        size - sizeof reply != results + (reply.n_failed ? (size_t)span->count * 4 : 0)) {
+    struct shmfi_chunk_reply reply;
+    bool failed = size == results + statuses + sizeof reply;
+    if (!bytes || (size != results && !failed)) {
         fail_span(call, span, SHMF_E_CORRUPT, "its chunk's reply has the wrong size");
         return;
     }
-    copy_results(call, span, bytes + sizeof reply,
-                 reply.n_failed ? bytes + sizeof reply + results : NULL);
-    if (reply.n_failed) {
-        int status = SHMF_E_TASK;
-        reply.message[sizeof reply.message - 1] = '\0';
-        if (reply.first_failed >= span->first && reply.first_failed - span->first < span->count) {
-            int32_t code;
-            memcpy(&code, bytes + sizeof reply + results + (reply.first_failed - span->first) * 4,
-                   sizeof code);
-            status = code < 0 ? code : SHMF_E_TASK;
-        }
-        note_failure(call, reply.first_failed, status, reply.message);
+    copy_results(call, span, bytes, failed ? bytes + results : NULL);
+    if (failed) {
+        memcpy(&reply, bytes + results + statuses, sizeof reply);
+        note_element(call, span, bytes + results, &reply);
     }
     double each = (double)shmf_result_nanoseconds(result) / (double)span->count;
     call->ns_each = call->ns_each > 0 ? (call->ns_each + each) / 2 : each;

@@ -26,6 +26,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+_Static_assert(SHMF_INLINE_RESULT <= SHMFI_RECORD_DATA, "what travels in a record fits");
+
 #define SHORT_TASK_NS 20000u
 #define PARK_MS       1000
 

@@ -190,10 +190,19 @@ static void test_a_task_that_ignores_all_signals_is_ended_all_the_same(void **st
     struct shmf_pool *pool = pool_of(1);
     struct shmf_future *future = submit(pool, ignore_signals, signals);
     await_count(&signals->started, 1);
+    kill(worker_pid(pool, 0), SIGTERM);
+    test_sleep(0.05);
+    assert_int_equal(shmf_future_done(future), 0); /* it does ignore them */
     assert_int_equal(shmf_future_cancel(future), 0);
     assert_cancelled(future);
     shmf_future_free(future);
-    shmf_pool_free(pool);
+    struct shmf_submit_options options = {.context = signals, .deadline_seconds = 0.1};
+    future = submit_with(pool, ignore_signals, NULL, &options);
+    failure_of(future, SHMF_E_TIMEOUT);
+    shmf_future_free(future);
+    future = submit(pool, ignore_signals, signals);
+    shmf_pool_free(pool); /* does not wait for it either */
+    shmf_future_free(future);
     free_signals(signals);
 }
 

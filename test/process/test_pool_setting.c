@@ -2,6 +2,8 @@
  * libraries that are loaded later. */
 #include "pool_calls.h"
 
+#include "base/sys.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -78,6 +80,68 @@ static void test_workers_keep_to_the_makers_cpus(void **state)
     struct shmf_error err = {0};
     assert_null(shmf_pool_new(&options, &err));
     assert_non_null(strstr(err.message, "options.affinity"));
+}
+
+/* ---- limits of a container ---------------------------------------------------------------- */
+
+static int (*real_open)(const char *path, int flags, mode_t mode);
+
+static const struct {
+    const char *path, *text;
+} container[] = {
+    {"/proc/self/cgroup", "1:cpu:/else\n0::/some/job\n"},
+    {"/sys/fs/cgroup/some/job/cpu.max", "max 100000\n"},
+    {"/sys/fs/cgroup/some/job/memory.max", "max\n"},
+    {"/sys/fs/cgroup/some/cpu.max", "50000 100000\n"}, /* half a CPU */
+    {"/sys/fs/cgroup/some/memory.max", "104857600\n"},
+    {"/sys/fs/cgroup/some/memory.current", "41943040\n"},
+};
+
+static int open_in_container(const char *path, int flags, mode_t mode)
+{
+    for (size_t i = 0; i < sizeof container / sizeof *container; i++)
+        if (!strcmp(path, container[i].path)) {
+            int fd = memfd_create("limit", MFD_CLOEXEC);
+            ssize_t size = (ssize_t)strlen(container[i].text);
+            if (fd < 0 || write(fd, container[i].text, (size_t)size) != size || lseek(fd, 0, 0))
+                abort();
+            return fd;
+        }
+    return real_open(path, flags, mode);
+}
+
+static void test_the_defaults_keep_to_the_quotas_of_all_enclosing_cgroups(void **state)
+{
+    (void)state;
+    real_open = shmfi_sys.open;
+    shmfi_sys.open = open_in_container;
+    struct shmf_pool *pool = pool_of(0);
+    shmfi_sys.open = real_open;
+    struct shmf_pool_stats stats;
+    assert_int_equal(shmf_pool_workers(pool), 1);
+    assert_int_equal(shmf_pool_get_stats(pool, &stats), SHMF_OK);
+    assert_int_equal(stats.bytes_budget, 60 << 20 >> 1);
+    shmf_pool_free(pool);
+}
+
+static void test_the_default_number_of_workers_is_that_of_the_allowed_cpus(void **state)
+{
+    (void)state;
+    cpu_set_t before, one;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    struct shmf_pool *pool = pool_of(0);
+    assert_in_range(shmf_pool_workers(pool), 1, CPU_COUNT(&before));
+    shmf_pool_free(pool);
+    size_t cpu = 0;
+    while (!CPU_ISSET(cpu, &before))
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    pool = pool_of(0);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_int_equal(shmf_pool_workers(pool), 1);
+    shmf_pool_free(pool);
 }
 
 /* ---- threads ------------------------------------------------------------------------------ */
@@ -214,6 +278,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_case(test_workers_are_spread_over_the_allowed_cpus),
         test_case(test_workers_keep_to_the_makers_cpus),
+        test_case(test_the_defaults_keep_to_the_quotas_of_all_enclosing_cgroups),
+        test_case(test_the_default_number_of_workers_is_that_of_the_allowed_cpus),
         test_case(test_threads_that_run_already_are_reported_or_refused),
         test_case(test_thread_libraries_are_capped_in_workers),
         test_case(test_a_function_that_was_loaded_later_is_refused),

@@ -59,6 +59,27 @@ static int produce_nothing(struct shmf_task_input *input, void *user)
     return 0;
 }
 
+static int fail_on_any_part(struct shmf_task *task, int64_t begin, int64_t end, void *context)
+{
+    (void)task;
+    (void)context;
+    return begin < end ? SHMF_E_TASK : SHMF_E_RANGE; /* it is not called */
+}
+
+static int fail_on_any_element(struct shmf_task *task, void *accumulator, void *context)
+{
+    (void)task;
+    (void)accumulator;
+    (void)context;
+    return SHMF_E_TASK;
+}
+
+static void add_numbers(void *accumulator, const void *other, void *context)
+{
+    (void)context;
+    *(double *)accumulator += *(const double *)other;
+}
+
 static void test_empty_input_returns_at_once_from_every_entry_point(void **state)
 {
     struct shmf_pool *pool = pool_of_state(state);
@@ -75,6 +96,12 @@ static void test_empty_input_returns_at_once_from_every_entry_point(void **state
             shmf_iter_free(iters[i]);
         }
     }
+    double sum = 17;
+    assert_int_equal(shmf_pool_for(pool, 5, 5, fail_on_any_part, NULL, NULL, NULL), SHMF_OK);
+    assert_int_equal(shmf_pool_reduce(pool, fail_on_any_element, add_numbers, &none, NULL, &sum,
+                                      sizeof sum, NULL),
+                     SHMF_OK);
+    assert_true(sum == 17);
     assert_int_equal(shmf_pool_join(pool, -1, NULL), SHMF_OK);
     assert_true(test_now() - start < test_seconds(60));
     shmf_pool_free(pool);

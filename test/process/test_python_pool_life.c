@@ -53,6 +53,27 @@ static void test_with_ten_thousand_sleepers_queued_the_end_is_prompt(void **stat
     shmf_iter_free(iter);
 }
 
+static int do_nothing(struct shmf_task *task, int64_t begin, int64_t end, void *context)
+{
+    (void)task;
+    (void)context;
+    return begin < end ? SHMF_OK : SHMF_E_TASK;
+}
+
+static int add_one(struct shmf_task *task, void *accumulator, void *context)
+{
+    (void)task;
+    (void)context;
+    *(double *)accumulator += 1;
+    return SHMF_OK;
+}
+
+static void add_all(void *accumulator, const void *other, void *context)
+{
+    (void)context;
+    *(double *)accumulator += *(const double *)other;
+}
+
 static void test_a_pool_that_was_closed_refuses_work_of_every_kind(void **state)
 {
     struct shmf_pool *pool = pool_of_state(state);
@@ -68,6 +89,10 @@ static void test_a_pool_that_was_closed_refuses_work_of_every_kind(void **state)
     assert_null(shmf_pool_imap(pool, return_index, &tasks, NULL, NULL));
     assert_int_equal(shmf_pool_map(pool, return_index, &tasks, NULL, out, 8, NULL, NULL),
                      SHMF_E_CLOSED);
+    assert_int_equal(shmf_pool_for(pool, 0, 2, do_nothing, NULL, NULL, NULL), SHMF_E_CLOSED);
+    assert_int_equal(shmf_pool_reduce(pool, add_one, add_all, &tasks, NULL, out, 8, NULL),
+                     SHMF_E_CLOSED);
+    assert_int_equal(shmf_pool_resize(pool, 1, NULL), SHMF_E_CLOSED);
     shmf_pool_free(pool);
 }
 
