@@ -24,7 +24,8 @@ struct shmf_frame_map_options {
     int attempts;            /* of a slice whose worker died; > 1: tasks are idempotent */
     double deadline_seconds; /* for a slice */
     const char *progress;    /* as in struct shmf_imap_options; counts slices */
-    uint64_t reserved[8];    /* must be zero */
+    double call_seconds;     /* > 0: for the whole call, as there: SHMF_E_TIMEOUT */
+    uint64_t reserved[7];    /* must be zero */
 };
 
 /* Runs `fn` for slices of `frame`, which together are all its rows, and waits. In a task,

@@ -18,7 +18,8 @@ struct shmf_map_options {
     int attempts;            /* of a chunk whose worker died; > 1: elements are idempotent */
     double deadline_seconds; /* for a chunk */
     const char *progress;    /* as in struct shmf_imap_options; counts chunks */
-    uint64_t reserved[8];    /* must be zero */
+    double call_seconds;     /* > 0: for the whole call, as there: SHMF_E_TIMEOUT */
+    uint64_t reserved[7];    /* must be zero */
 };
 
 /* Runs `fn` for each of tasks->count elements (`next` is not supported; `args`, `arg_size`,
@@ -52,9 +53,11 @@ struct shmf_for_options {
     size_t n_handles;
     shmf_part_failed_fn failed_fn; /* called for each part that failed, before the call returns */
     void *failed_user;
-    int attempts;         /* of a part whose worker died; > 1: parts are idempotent */
-    int reserved0;        /* must be zero */
-    uint64_t reserved[5]; /* must be zero */
+    int attempts;        /* of a part whose worker died; > 1: parts are idempotent */
+    int reserved0;       /* must be zero */
+    double call_seconds; /* > 0: for the whole call, as in struct shmf_imap_options: SHMF_E_TIMEOUT;
+                            a part that the caller runs itself comes to its end */
+    uint64_t reserved[4]; /* must be zero */
 };
 
 /* Runs `fn` over the parts of begin <= i < end and waits. `context` is memory of the application as

@@ -150,7 +150,10 @@ struct shmf_imap_options {
     shmf_progress_fn progress_fn; /* called as results complete, at most ten times a second and
                                      at the end */
     void *progress_user;
-    uint64_t reserved[8]; /* must be zero */
+    double call_seconds;  /* > 0: when so much time has passed, what did not start is revoked, what
+                             runs is ended with its worker, and the iterator ends with
+                             SHMF_E_TIMEOUT after the results that are there */
+    uint64_t reserved[7]; /* must be zero */
 };
 
 /* Starts mapping `fn` over `tasks`; `options` may be NULL. The caller frees the iterator.
@@ -163,8 +166,8 @@ SHMF_API struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn f
 
 /* The next result, waiting for it: 1 with `*result` set (the caller's to free), 0 at the end, or
  * the iterator's own failure: what `next` of the tasks returned, SHMF_E_POOL_BROKEN,
- * SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS; or SHMF_E_NOSPC: only results that the caller holds block
- * progress; free some and call again. */
+ * SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS, SHMF_E_TIMEOUT (call_seconds are over); or SHMF_E_NOSPC:
+ * only results that the caller holds block progress; free some and call again. */
 SHMF_API int shmf_iter_next(struct shmf_iter *iter, struct shmf_result **result,
                             struct shmf_error *err);
 

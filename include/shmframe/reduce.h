@@ -27,8 +27,10 @@ struct shmf_reduce_options {
     shmf_part_failed_fn failed_fn; /* called for each chunk that failed: its elements are not in the
                                 accumulator */
     void *failed_user;
-    int64_t begin, end;   /* only the elements begin <= i < end of all; both 0: all of them */
-    uint64_t reserved[6]; /* must be zero */
+    int64_t begin, end; /* only the elements begin <= i < end of all; both 0: all of them */
+    double
+        call_seconds; /* > 0: for the whole call, as in struct shmf_imap_options: SHMF_E_TIMEOUT */
+    uint64_t reserved[5]; /* must be zero */
 };
 
 /* Folds tasks->count elements (as for shmf_pool_map; nothing can be granted) and waits.

@@ -1,4 +1,5 @@
 /* Waiting for futures, and ending their tasks. */
+#include "pool/call_off.h"
 #include "pool/future_internal.h"
 
 #include "base/error.h"
@@ -220,21 +221,6 @@ static void revoked(struct shmf_pool *pool, uint32_t slot)
     shmfi_pool_fail_job(pool, slot, &failure);
 }
 
-static void ask_supervisor(struct shmf_pool *pool, uint32_t slot)
-{
-    uint32_t generation = pool->jobs[slot].generation;
-    uint32_t claimant = shmfi_board_claimant(&pool->board, slot, generation);
-    for (uint32_t w = 0; w < pool->n_workers; w++) {
-        if (!claimant || pool->members[w].incarnation != claimant)
-            continue;
-        struct shmfi_control order = {.type = SHMFI_CONTROL_CANCEL,
-                                      .worker = w,
-                                      .incarnation = claimant,
-                                      .ticket = shmfi_ticket(slot, generation)};
-        shmfi_fdpass_send(pool->control, &order, sizeof order, -1, NULL);
-    }
-}
-
 static void cancel_locked(struct shmf_future *future)
 {
     struct shmf_pool *pool = future->pool;
@@ -253,7 +239,7 @@ static void cancel_locked(struct shmf_future *future)
     }
     shmfi_pool_read_control(pool); /* the claimant may be new to us */
     if (!future->done)
-        ask_supervisor(pool, slot);
+        shmfi_pool_end_task(pool, slot);
 }
 
 int shmf_future_cancel(struct shmf_future *future)

@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/sys.h"
+#include "pool/call_off.h"
 #include "pool/iter_internal.h"
-#include "pool/submit.h"
 
 #include <string.h>
 
@@ -35,7 +35,7 @@ static int check_tasks(const struct shmf_tasks *tasks, struct shmf_error *err)
 static int check_options(const struct shmf_pool *pool, const struct shmf_imap_options *options,
                          struct shmf_error *err)
 {
-    if (shmfi_check_reserved(options->reserved, 8, "options", err))
+    if (shmfi_check_reserved(options->reserved, 7, "options", err))
         return SHMF_E_INVAL;
     if (options->window < 0 || (uint32_t)options->window > pool->window)
         return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%u, the pool's",
@@ -45,7 +45,7 @@ static int check_options(const struct shmf_pool *pool, const struct shmf_imap_op
                            (long long)SHMFI_LONGEST_SECONDS);
     if (options->attempts < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
-    return SHMF_OK;
+    return shmfi_check_call_seconds(options->call_seconds, err);
 }
 
 static uint32_t window_of(const struct shmf_pool *pool, const struct shmf_imap_options *options)
@@ -72,6 +72,7 @@ static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
     iter->sink.deliver = shmfi_iter_deliver;
     iter->sink.attempts = options->attempts ? options->attempts : 1;
     iter->deadline = (uint64_t)(options->deadline_seconds * 1e9);
+    iter->end = shmfi_call_end(options->call_seconds);
     iter->unordered = options->unordered != 0;
     iter->window = window_of(pool, options);
     iter->ready = shmfi_sys.calloc(iter->window, sizeof *iter->ready);

@@ -2,8 +2,8 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/sys.h"
+#include "pool/call_off.h"
 #include "pool/iter_internal.h"
-#include "pool/submit.h"
 #include "pool/task_internal.h"
 
 #include <string.h>
@@ -143,15 +143,20 @@ static int next_locked(struct shmf_iter *iter, struct shmf_result **result, stru
     int wait_ms = SHMFI_FIRST_WAIT_MS;
     for (;;) {
         int harvested = shmfi_pool_advance(pool, err);
-        fill(iter);
+        bool over = shmfi_call_is_over(iter->end);
+        if (!over)
+            fill(iter);
         *result = take(iter);
         if (*result) {
-            fill(iter); /* its permit has returned: workers go on while the caller computes */
+            if (!over)
+                fill(iter); /* its permit has returned: workers go on while the caller computes */
             shmfi_progress_show(&iter->progress);
             return 1;
         }
         if (all_taken(iter))
             return finished(iter, err);
+        if (over)
+            return shmfi_call_off(pool, &iter->sink, err);
         if (pool->broken)
             return shmfi_error(err, pool->broken, "%s", pool->broken_why);
         if (harvested < 0)
@@ -159,7 +164,7 @@ static int next_locked(struct shmf_iter *iter, struct shmf_result **result, stru
         shmfi_progress_show(&iter->progress);
         if (harvested)
             continue;
-        int rc = shmfi_pool_await(pool, &iter->sink, &wait_ms, err);
+        int rc = shmfi_call_await(pool, &iter->sink, &wait_ms, iter->end, err);
         if (rc)
             return rc;
     }
@@ -167,7 +172,10 @@ static int next_locked(struct shmf_iter *iter, struct shmf_result **result, stru
 
 static int next_inline(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
 {
-    int rc = iter->submitted > iter->taken ? 1 : submit_one(iter, &iter->producer_why);
+    bool has_next = iter->submitted > iter->taken;
+    if (!has_next && !all_taken(iter) && shmfi_call_is_over(iter->end))
+        return shmfi_call_off(iter->pool, &iter->sink, err);
+    int rc = has_next ? 1 : submit_one(iter, &iter->producer_why);
     if (rc < 0) {
         iter->ended = true;
         iter->producer_error = rc;

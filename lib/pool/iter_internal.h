@@ -14,6 +14,7 @@ struct shmf_iter {
     shmf_task_fn function;
     struct shmf_tasks tasks;
     uint64_t deadline; /* ns for each task; 0: none */
+    uint64_t end;      /* shmfi_call_end() */
     bool unordered;
 
     struct shmfi_shared *shared; /* handles of all tasks */

@@ -171,7 +171,7 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_map_options *
         return shmfi_error(err, SHMF_E_TOOBIG, "tasks.count x result_size");
     if (options->chunk < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.chunk: %lld", (long long)options->chunk);
-    return shmfi_check_reserved(options->reserved, 8, "options", err);
+    return shmfi_check_reserved(options->reserved, 7, "options", err);
 }
 
 static int iterate(struct shmf_pool *pool, struct map_call *call, const struct shmf_tasks *chunks,
@@ -182,6 +182,7 @@ static int iterate(struct shmf_pool *pool, struct map_call *call, const struct s
         .window = (int)call->window,
         .attempts = options->attempts,
         .deadline_seconds = options->deadline_seconds,
+        .call_seconds = options->call_seconds,
         .progress = options->progress,
     };
     int rc = shmfi_run_chunks(pool, shmfi_run_chunk, chunks, &how, take_reply, call, call->err);

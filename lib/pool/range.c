@@ -1,7 +1,7 @@
 /* The parallel loop: parts of a range go to workers, and one after the other to the caller if he
  * takes part. */
 #include "base/error.h"
-#include "pool/submit.h"
+#include "pool/call_off.h"
 #include "pool/task_internal.h"
 
 #include "base/sys.h"
@@ -21,6 +21,7 @@ struct for_call {
                          the caller */
     int64_t end;      /* of the whole range */
     int64_t grain;
+    uint64_t over; /* shmfi_call_end() */
     struct shmfi_shared *shared;
     bool grants; /* writable handles: parts are cut in front only, so that they begin at
                     multiples of the grain */
@@ -135,6 +136,8 @@ static int run(struct for_call *call, bool caller_too, struct shmf_error *err)
     struct shmf_pool *pool = call->pool;
     int wait_ms = SHMFI_FIRST_WAIT_MS, rc = 0;
     while (!rc && (call->part.begin < call->part.end || call->arrived < call->submitted)) {
+        if (shmfi_call_is_over(call->over))
+            return shmfi_call_off(pool, &call->sink, err);
         if (!pool->is_inline && (rc = hand_out(call, err)))
             break;
         if ((caller_too || pool->is_inline) && call->part.begin < call->part.end)
@@ -150,7 +153,7 @@ static int run(struct for_call *call, bool caller_too, struct shmf_error *err)
         if (harvested < 0)
             rc = harvested;
         else if (!harvested && (rest ? !caller_too : call->arrived < call->submitted))
-            rc = shmfi_pool_await(pool, &call->sink, &wait_ms, err);
+            rc = shmfi_call_await(pool, &call->sink, &wait_ms, call->over, err);
     }
     return rc;
 }
@@ -170,10 +173,13 @@ static int check(int64_t begin, int64_t end, const struct shmf_for_options *opti
         return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
     if (options->reserved0)
         return shmfi_error(err, SHMF_E_INVAL, "options.reserved0: not zero");
+    int rc = shmfi_check_call_seconds(options->call_seconds, err);
+    if (rc)
+        return rc;
     if (begin < 0 && shmfi_any_writable(options->handles, options->n_handles))
         return shmfi_error(err, SHMF_E_RANGE, "begin: %lld is no row that could be granted",
                            (long long)begin);
-    return shmfi_check_reserved(options->reserved, 5, "options", err);
+    return shmfi_check_reserved(options->reserved, 4, "options", err);
 }
 
 /* One part for each worker (and the caller). Where parts write, none begins in the middle of 64
@@ -212,6 +218,7 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         .part = {(uint64_t)(uintptr_t)fn, (uint64_t)(uintptr_t)context, begin, end},
         .end = end,
         .grain = choose_grain(pool, begin, end, options),
+        .over = shmfi_call_end(options->call_seconds),
         .grants = shmfi_any_writable(options->handles, options->n_handles),
         .failed = options->failed_fn,
         .failed_user = options->failed_user,

@@ -85,6 +85,7 @@ static int iterate(struct shmf_pool *pool, struct reduce_call *call,
     struct shmf_imap_options how = {
         .attempts = call->options->attempts,
         .deadline_seconds = call->options->deadline_seconds,
+        .call_seconds = call->options->call_seconds,
         .progress = call->options->progress,
     };
     int rc = shmfi_run_chunks(pool, shmfi_run_fold, chunks, &how, take_reply, call, call->err);
@@ -111,7 +112,7 @@ static int check(const struct shmf_tasks *tasks, const struct shmf_reduce_option
         return shmfi_error(err, SHMF_E_RANGE, "options.begin, end: [%lld, %lld) of %lld elements",
                            (long long)options->begin, (long long)options->end,
                            (long long)tasks->count);
-    return shmfi_check_reserved(options->reserved, 6, "options", err);
+    return shmfi_check_reserved(options->reserved, 5, "options", err);
 }
 
 /* What chunks are sent, and room for what they send back. */

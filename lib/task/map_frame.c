@@ -85,6 +85,7 @@ static int iterate(struct shmf_pool *pool, shmf_task_fn fn, struct frame_call *c
                                .seed = options->seed};
     struct shmf_imap_options how = {.attempts = options->attempts,
                                     .deadline_seconds = options->deadline_seconds,
+                                    .call_seconds = options->call_seconds,
                                     .progress = options->progress};
     struct shmf_iter *iter = shmf_pool_imap(pool, fn, &tasks, &how, err);
     if (!iter)
@@ -122,7 +123,7 @@ static int check(const struct shmf_frame *frame, const struct shmf_frame_map_opt
         options->output->n_rows != shmf_frame_rows(frame))
         return shmfi_error(err, SHMF_E_INVAL, "options.output: %lld rows for %lld",
                            (long long)options->output->n_rows, (long long)shmf_frame_rows(frame));
-    return shmfi_check_reserved(options->reserved, 8, "options", err);
+    return shmfi_check_reserved(options->reserved, 7, "options", err);
 }
 
 static void choose_slices(struct shmf_pool *pool, const struct shmf_frame *frame,

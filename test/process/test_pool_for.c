@@ -322,7 +322,7 @@ static void test_wrong_arguments_are_refused_by_name(void **state)
 {
     struct shmf_pool *pool = pool_of_state(state);
     struct shmf_for_options grain = {.grain = -1}, handles = {.n_handles = 1},
-                            reserved = {.reserved = {[4] = 1}};
+                            reserved = {.reserved = {[3] = 1}};
     assert_refused(NULL, 0, 1, note_part, NULL, "pool");
     assert_refused(pool, 0, 1, NULL, NULL, "fn");
     assert_refused(pool, 1, 0, note_part, NULL, "begin");

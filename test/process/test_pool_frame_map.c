@@ -200,7 +200,7 @@ static void test_wrong_arguments_and_results_are_refused_by_name(void **state)
     struct shmf_handle grant = {.region = 1, .access = SHMF_WRITABLE};
     struct shmf_frame_map_options rows = {.rows = -1}, handles = {.n_handles = 1},
                                   writable = {.handles = &grant, .n_handles = 1},
-                                  output = {.output = &spec}, reserved = {.reserved = {[7] = 1}},
+                                  output = {.output = &spec}, reserved = {.reserved = {[6] = 1}},
                                   small = {.rows = 10};
     assert_fails(NULL, squares_returned, in, NULL, SHMF_E_INVAL, "pool");
     assert_fails(pool, NULL, in, NULL, SHMF_E_INVAL, "fn");

@@ -387,7 +387,7 @@ static void test_wrong_arguments_are_refused_by_name(void **state)
                       next = {.count = 2, .next = no_more}, no_handles = {2, .n_handles = 1},
                       reserved = {.count = 2, .reserved = {1}};
     struct shmf_map_options chunk = {.chunk = -1}, attempts = {.attempts = -1},
-                            deadline = {.deadline_seconds = -1}, more = {.reserved = {[7] = 1}};
+                            deadline = {.deadline_seconds = -1}, more = {.reserved = {[6] = 1}};
     assert_refused(NULL, return_index, &two, NULL, results, "pool");
     assert_refused(pool, NULL, &two, NULL, results, "fn");
     assert_refused(pool, return_index, NULL, NULL, results, "tasks");

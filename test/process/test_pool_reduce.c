@@ -230,7 +230,7 @@ static void test_wrong_arguments_are_refused_by_name(void **state)
     struct shmf_tasks good = {.count = 5},
                       writable = {.count = 5, .handles = &grant, .n_handles = 1},
                       negative = {.count = -1};
-    struct shmf_reduce_options chunk = {.chunk = -1}, reserved = {.reserved = {[5] = 1}};
+    struct shmf_reduce_options chunk = {.chunk = -1}, reserved = {.reserved = {[4] = 1}};
     const struct {
         shmf_fold_fn fold;
         shmf_combine_fn combine;
