@@ -15,6 +15,7 @@
 #include <shmframe/duckdb.h>
 #include <shmframe/early.h>
 #include <shmframe/error.h>
+#include <shmframe/file.h>
 #include <shmframe/frame.h>
 #include <shmframe/frame_map.h>
 #include <shmframe/future.h>

@@ -1,29 +1,14 @@
 /* Arrow IPC by descriptor and by name. */
 #include "adapter.h"
 
+#include <shmframe/file.h>
 #include <shmframe/ipc.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int failed(struct shmf_error *err, const char *what, const char *path)
-{
-    int code = errno;
-    int status = code == ENOENT                    ? SHMF_E_NOTFOUND
-                 : code == EACCES || code == EPERM ? SHMF_E_PERM
-                 : code == ENOSPC                  ? SHMF_E_NOSPC
-                 : code == ENOMEM                  ? SHMF_E_NOMEM
-                                                   : SHMF_E_SYS;
-    shmf_error_set(err, status, "%s%s%s: %s", what, *path ? " " : "", path, strerror(code));
-    if (err)
-        err->sys_errno = code;
-    return status;
-}
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
@@ -48,7 +33,7 @@ static void *read_all(int fd, size_t *size, struct shmf_error *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            failed(err, "read", "");
+            shmf_error_set_sys(err, errno, "read");
             free(bytes);
             return NULL;
         }
@@ -78,7 +63,7 @@ struct shmf_frame *shmf_ipc_load(const char *path, const struct shmf_arrow_impor
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         if (path)
-            failed(err, "open", path);
+            shmf_error_set_sys(err, errno, "%.200s", path);
         else
             shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
         return NULL;
@@ -90,46 +75,20 @@ struct shmf_frame *shmf_ipc_load(const char *path, const struct shmf_arrow_impor
 
 /* ---- out ---------------------------------------------------------------------------------- */
 
-enum { SUFFIX = 48, ATTEMPTS = 100 };
-
-/* A new file beside the one to come, so that it can be renamed; its name ends up in `name`. */
-static int open_beside(const char *path, char *name)
-{
-    static unsigned counter;
-    size_t size = strlen(path);
-    int fd = -1;
-    memcpy(name, path, size);
-    for (int i = 0; i < ATTEMPTS && fd < 0; i++) {
-        unsigned number = __atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED);
-        snprintf(name + size, SUFFIX, ".%ld.%u", (long)getpid(), number);
-        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST)
-            break;
-    }
-    return fd;
-}
-
 int shmf_ipc_save(const struct shmf_frame *frame, const char *path,
                   const struct shmf_ipc_options *options, struct shmf_error *err)
 {
-    if (!path)
-        return shmf_error_set(err, SHMF_E_INVAL, "path: NULL");
-    char *name = malloc(strlen(path) + SUFFIX);
-    if (!name)
-        return shmfi_arrow_no_memory(err);
-    int fd = open_beside(path, name);
-    if (fd < 0) {
-        int rc = failed(err, "create", path);
-        free(name);
-        return rc;
-    }
-    int rc = shmf_ipc_write(frame, fd, options, err);
-    if (close(fd) && !rc)
-        rc = failed(err, "close", path);
-    if (!rc && rename(name, path))
-        rc = failed(err, "rename to", path);
+    struct shmf_file *file = NULL;
+    int rc = shmf_file_begin(path, &file, err);
     if (rc)
-        unlink(name);
-    free(name);
+        return rc;
+    int fd = open(shmf_file_path(file), O_WRONLY | O_CLOEXEC);
+    rc = fd < 0 ? shmf_error_set_sys(err, errno, "%.200s", path)
+                : shmf_ipc_write(frame, fd, options, err);
+    if (fd >= 0 && close(fd) && !rc)
+        rc = shmf_error_set_sys(err, errno, "%.200s", path);
+    if (!rc)
+        return shmf_file_finish(file, err);
+    shmf_file_free(file);
     return rc;
 }

@@ -75,6 +75,7 @@ static int code_of(int sys_errno)
         return SHMF_E_NOFILES;
     case EPERM:
     case EACCES:
+    case EROFS:
         return SHMF_E_PERM;
     case ENOENT:
         return SHMF_E_NOTFOUND;

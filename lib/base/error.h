@@ -8,7 +8,7 @@
 #define shmfi_error shmf_error_set
 
 /* Picks the code from the errno: ENOMEM -> SHMF_E_NOMEM, ENOSPC/EDQUOT -> SHMF_E_NOSPC,
- * EMFILE/ENFILE -> SHMF_E_NOFILES, EPERM/EACCES -> SHMF_E_PERM, ENOENT -> SHMF_E_NOTFOUND,
+ * EMFILE/ENFILE -> SHMF_E_NOFILES, EPERM/EACCES/EROFS -> SHMF_E_PERM, ENOENT -> SHMF_E_NOTFOUND,
  * ENOSYS -> SHMF_E_UNSUPPORTED, others SHMF_E_SYS. */
 #define shmfi_error_sys shmf_error_set_sys
 

@@ -2,9 +2,7 @@
 #include "files.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEY_NO_HEADER = CLI_KEY_FIRST, KEY_CRLF };
@@ -78,36 +76,21 @@ static int write_csv_to(const struct shmf_frame *frame, FILE *out, const struct 
     return fflush(out) ? system_failure(path) : CLI_OK;
 }
 
-/* To a file beside the one that was asked for, which takes its place when it is complete. */
 static int write_csv(const struct shmf_frame *frame, const char *path, const struct export *export)
 {
-    char *beside = NULL;
-    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-        return cli_fail_text(path, "private memory is exhausted");
-    int fd = mkstemp(beside);
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!out) {
-        int status = system_failure(path);
-        if (fd >= 0) {
-            close(fd);
-            unlink(beside);
-        }
-        free(beside);
+    struct shmf_error err = {0};
+    struct shmf_file *file = NULL;
+    if (shmf_file_begin(path, &file, &err))
+        return cli_fail(path, &err);
+    FILE *out = fopen(shmf_file_path(file), "we");
+    int status = out ? write_csv_to(frame, out, export, path) : system_failure(path);
+    if (out && fclose(out) && !status)
+        status = system_failure(path);
+    if (status) {
+        shmf_file_free(file);
         return status;
     }
-    mode_t mask = umask(0);
-    umask(mask);
-    int status = write_csv_to(frame, out, export, path);
-    if (!status && fchmod(fd, 0666 & ~mask))
-        status = system_failure(path);
-    if (fclose(out) && !status)
-        status = system_failure(path);
-    if (!status && rename(beside, path))
-        status = system_failure(path);
-    if (status)
-        unlink(beside);
-    free(beside);
-    return status;
+    return shmf_file_finish(file, &err) ? cli_fail(path, &err) : CLI_OK;
 }
 
 static int write_file(const struct shmf_frame *frame, const char *path, struct export *export)

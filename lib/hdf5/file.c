@@ -32,15 +32,7 @@ int shmfi_h5_core_said(const struct shmfi_h5 *h5, const char *what, const struct
 
 static int system_error(const struct shmfi_h5 *h5)
 {
-    int why = errno;
-    int code = why == ENOENT                                   ? SHMF_E_NOTFOUND
-               : why == EACCES || why == EPERM || why == EROFS ? SHMF_E_PERM
-               : why == EMFILE || why == ENFILE                ? SHMF_E_NOFILES
-                                                               : SHMF_E_SYS;
-    shmf_error_set(h5->err, code, "%.150s: %s", h5->path, strerror(why));
-    if (h5->err)
-        h5->err->sys_errno = why;
-    return code;
+    return shmf_error_set_sys(h5->err, errno, "%.150s", h5->path);
 }
 
 /* ---- files -------------------------------------------------------------------------------- */
@@ -84,26 +76,13 @@ static int check(const struct shmf_hdf5_write_options *options, struct shmf_erro
     return SHMF_OK;
 }
 
-static int create_beside(struct shmfi_h5 *h5)
+static int create(struct shmfi_h5 *h5)
 {
-    if (asprintf(&h5->beside, "%s.XXXXXX", h5->path) < 0) {
-        h5->beside = NULL;
-        return shmf_error_set(h5->err, SHMF_E_NOMEM, "private memory is exhausted");
-    }
-    int fd = mkstemp(h5->beside);
-    if (fd < 0) {
-        int rc = system_error(h5);
-        free(h5->beside);
-        h5->beside = NULL;
+    int rc = shmf_file_begin(h5->path, &h5->made, h5->err);
+    if (rc)
         return rc;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    int rc = fchmod(fd, 0666 & ~mask) ? system_error(h5) : SHMF_OK;
-    close(fd);
-    if (!rc && (h5->file = H5Fcreate(h5->beside, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)) < 0)
-        rc = shmfi_h5_said(h5, SHMF_E_SYS, "");
-    return rc;
+    h5->file = H5Fcreate(shmf_file_path(h5->made), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    return h5->file < 0 ? shmfi_h5_said(h5, SHMF_E_SYS, "") : SHMF_OK;
 }
 
 int shmfi_h5_create(struct shmfi_h5 *h5, const char *path,
@@ -118,7 +97,7 @@ int shmfi_h5_create(struct shmfi_h5 *h5, const char *path,
         else if ((h5->file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT)) < 0)
             rc = shmfi_h5_said(h5, SHMF_E_CORRUPT, "");
     } else if (!rc) {
-        rc = create_beside(h5);
+        rc = create(h5);
     }
     return rc ? shmfi_h5_close(h5, rc) : SHMF_OK;
 }
@@ -127,16 +106,13 @@ int shmfi_h5_close(struct shmfi_h5 *h5, int rc)
 {
     if (h5->file >= 0 && H5Fclose(h5->file) < 0 && !rc)
         rc = shmfi_h5_said(h5, SHMF_E_SYS, "");
-    if (h5->beside) {
-        if (!rc && rename(h5->beside, h5->path))
-            rc = system_error(h5);
-        if (rc)
-            unlink(h5->beside);
-        free(h5->beside);
-    }
+    if (h5->made && !rc)
+        rc = shmf_file_finish(h5->made, h5->err);
+    else
+        shmf_file_free(h5->made);
     H5Eset_auto2(H5E_DEFAULT, h5->printer, h5->printer_data);
     h5->file = -1;
-    h5->beside = NULL;
+    h5->made = NULL;
     return rc;
 }
 

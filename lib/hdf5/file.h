@@ -2,6 +2,7 @@
 #ifndef HDF5_FILE_H
 #define HDF5_FILE_H
 
+#include <shmframe/file.h>
 #include <shmframe/hdf5.h>
 
 #include <hdf5.h>
@@ -10,7 +11,7 @@
 struct shmfi_h5 {
     hid_t file;
     const char *path;
-    char *beside; /* a new file is written beside `path`; NULL: it is read, or added to */
+    struct shmf_file *made; /* a new file; NULL: it is read, or added to */
     struct shmf_error *err;
     H5E_auto2_t printer; /* of libhdf5, silent meanwhile */
     void *printer_data;

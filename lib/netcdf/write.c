@@ -1,12 +1,9 @@
 #include "write.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- the file ----------------------------------------------------------------------------- */
 
@@ -31,26 +28,13 @@ static int create(struct shmfi_nc_output *output, uint32_t format)
                                 [SHMF_NETCDF_CLASSIC] = 0,
                                 [SHMF_NETCDF_64BIT] = NC_64BIT_OFFSET,
                                 [SHMF_NETCDF_CDF5] = NC_64BIT_DATA};
-    if (asprintf(&output->beside, "%s.XXXXXX", output->nc.path) < 0) {
-        output->beside = NULL;
-        return shmfi_nc_said(&output->nc, NC_ENOMEM, NULL);
-    }
-    int fd = mkstemp(output->beside);
-    if (fd < 0) {
-        int rc = shmfi_nc_said(&output->nc, errno, NULL);
-        free(output->beside);
-        output->beside = NULL;
+    int rc = shmf_file_begin(output->nc.path, &output->made, output->nc.err);
+    if (rc)
         return rc;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    int why = fchmod(fd, 0666 & ~mask) ? errno : 0;
-    close(fd);
-    if (!why)
-        why = nc_create(output->beside, modes[format] | NC_CLOBBER, &output->nc.file);
-    if (why)
+    rc = nc_create(shmf_file_path(output->made), modes[format] | NC_CLOBBER, &output->nc.file);
+    if (rc)
         output->nc.file = -1;
-    return shmfi_nc_said(&output->nc, why, NULL);
+    return shmfi_nc_said(&output->nc, rc, NULL);
 }
 
 static int open_again(struct shmfi_nc_output *output)
@@ -92,13 +76,9 @@ int shmfi_nc_output_end(struct shmfi_nc_output *output, int rc)
         if (!rc)
             rc = shmfi_nc_said(&output->nc, said, NULL);
     }
-    if (output->beside) {
-        if (!rc && rename(output->beside, output->nc.path))
-            rc = shmfi_nc_said(&output->nc, errno, NULL);
-        if (rc)
-            unlink(output->beside);
-        free(output->beside);
-    }
+    if (output->made && !rc)
+        return shmf_file_finish(output->made, output->nc.err);
+    shmf_file_free(output->made);
     return rc;
 }
 

@@ -4,9 +4,11 @@
 
 #include "file.h"
 
+#include <shmframe/file.h>
+
 struct shmfi_nc_output {
-    struct shmfi_nc nc; /* messages name the file that was asked for */
-    char *beside;       /* a new file is written beside it; NULL: an old one is added to */
+    struct shmfi_nc nc;     /* messages name the file that was asked for */
+    struct shmf_file *made; /* a new file; NULL: an old one is added to */
     bool classic, cdf5;
 };
 

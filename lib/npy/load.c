@@ -11,15 +11,7 @@
 
 int shmfi_npy_error_sys(struct shmf_error *err, const char *path)
 {
-    int why = errno;
-    int code = why == ENOENT                    ? SHMF_E_NOTFOUND
-               : why == EACCES || why == EPERM  ? SHMF_E_PERM
-               : why == EMFILE || why == ENFILE ? SHMF_E_NOFILES
-                                                : SHMF_E_SYS;
-    shmf_error_set(err, code, "%s: %s", path, strerror(why));
-    if (err)
-        err->sys_errno = why;
-    return code;
+    return shmf_error_set_sys(err, errno, "%.200s", path);
 }
 
 struct source {

@@ -36,11 +36,11 @@ struct shmf_array *shmfi_npy_read(int fd, const char *path, int64_t begin, int64
 /* Writes an array as an .npy file; its CRC and size, unless NULL. False: errno says why. */
 bool shmfi_npy_write(const struct shmf_array *array, FILE *out, uint32_t *crc, int64_t *size);
 
-/* Writes to a file beside the one that was asked for, which takes its place when it is complete. */
-int shmfi_npy_write_beside(const char *path, bool (*write_all)(FILE *out, const void *context),
-                           const void *context, struct shmf_error *err);
+/* Writes a file that appears when it is complete (file.h); write_all is false with errno set. */
+int shmfi_npy_write_file(const char *path, bool (*write_all)(FILE *out, const void *context),
+                         const void *context, struct shmf_error *err);
 
-/* The same for what a system call said about a file, by errno. */
+/* What a system call said about a file, by errno. Returns the code. */
 int shmfi_npy_error_sys(struct shmf_error *err, const char *path);
 
 #endif

@@ -245,7 +245,7 @@ int shmf_npz_save(const struct shmf_array *const *arrays, const char *const *nam
             strcpy(content.members[i].name, names[i]);
     }
     if (!rc)
-        rc = shmfi_npy_write_beside(path, write_all, &content, err);
+        rc = shmfi_npy_write_file(path, write_all, &content, err);
     free(content.members);
     return rc;
 }

@@ -1,11 +1,10 @@
 /* Arrays into files. */
 #include "zip.h"
 
+#include <shmframe/file.h>
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Bytes are counted, and summed up, on their way. */
 struct sink {
@@ -71,42 +70,29 @@ bool shmfi_npy_write(const struct shmf_array *array, FILE *out, uint32_t *crc, i
     return true;
 }
 
-static int write_to(char *beside, const char *path,
+static int write_to(const char *at, const char *path,
                     bool (*write_all)(FILE *out, const void *context), const void *context,
                     struct shmf_error *err)
 {
-    int fd = mkstemp(beside);
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!out) {
-        int rc = shmfi_npy_error_sys(err, path);
-        if (fd >= 0) {
-            close(fd);
-            unlink(beside);
-        }
-        return rc;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    int rc = write_all(out, context) && fchmod(fd, 0666 & ~mask) == 0
-                 ? SHMF_OK
-                 : shmfi_npy_error_sys(err, path);
+    FILE *out = fopen(at, "we");
+    if (!out)
+        return shmfi_npy_error_sys(err, path);
+    int rc = write_all(out, context) ? SHMF_OK : shmfi_npy_error_sys(err, path);
     if (fclose(out) && !rc)
         rc = shmfi_npy_error_sys(err, path);
-    if (!rc && rename(beside, path))
-        rc = shmfi_npy_error_sys(err, path);
-    if (rc)
-        unlink(beside);
     return rc;
 }
 
-int shmfi_npy_write_beside(const char *path, bool (*write_all)(FILE *out, const void *context),
-                           const void *context, struct shmf_error *err)
+int shmfi_npy_write_file(const char *path, bool (*write_all)(FILE *out, const void *context),
+                         const void *context, struct shmf_error *err)
 {
-    char *beside = NULL;
-    if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-        return shmf_error_set(err, SHMF_E_NOMEM, "private memory is exhausted");
-    int rc = write_to(beside, path, write_all, context, err);
-    free(beside);
+    struct shmf_file *file = NULL;
+    int rc = shmf_file_begin(path, &file, err);
+    if (!rc)
+        rc = write_to(shmf_file_path(file), path, write_all, context, err);
+    if (!rc)
+        return shmf_file_finish(file, err);
+    shmf_file_free(file);
     return rc;
 }
 
@@ -119,5 +105,5 @@ int shmf_npy_save(const struct shmf_array *array, const char *path, struct shmf_
 {
     if (!array || !path)
         return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", array ? "path" : "array");
-    return shmfi_npy_write_beside(path, write_one, array, err);
+    return shmfi_npy_write_file(path, write_one, array, err);
 }

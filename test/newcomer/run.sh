@@ -84,6 +84,7 @@ text=$(tr '\n' ' ' <"$source/README.md")
 needed=$(sed 's/.*(Debian: `\([^`]*\)`.*/\1/' <<<"$text")
 compile=$(sed 's/.*- pkg-config: `\([^`]*\)`.*/\1/' <<<"$text")
 pack=$(sed 's/.*- Debian packages[^`]*`\([^`]*\)`.*/\1/' <<<"$text")
+pack_needs=$(sed 's/.*- Debian packages[^`]*`[^`]*`, which needs `\([a-z-]*\)` and `\([a-z-]*\)`.*/\1 \2/' <<<"$text")
 install_needed="export DEBIAN_FRONTEND=noninteractive
 apt-get update -q && apt-get install -q -y --no-install-recommends $needed pkg-config"
 
@@ -130,7 +131,7 @@ trial_packages() {
     mkdir -p "$directory/archive"
     rm -rf "$directory/packages/libshmframe"
     git -C "$source" archive --prefix=libshmframe/ HEAD | tar -x -C "$directory/packages"
-    step packages packages-build bash -ec "$install_needed
+    step packages packages-build bash -ec "$install_needed $pack_needs
 $pack" || return 1
     cp "$directory"/packages/libshmframe/build/*.deb "$directory/archive"
     # A machine that has nothing of the build; the archive stands where the clone stood.
@@ -145,7 +146,7 @@ apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev
             sed 's/[(|].*//; /shmframe/d' | sort -u | tr '\n' ' ')" || return 1
     list_files packages >"$directory/before"
     step packages packages bash -ec "DEBIAN_FRONTEND=noninteractive apt-get install -q -y ./*.deb
-dpkg --verify 'libshmframe*' shmframe
+dpkg --verify \$(for deb in *.deb; do dpkg-deb -f \$deb Package; done)
 shmframe --version
 (${by_pkgconfig})
 apt-get purge -q -y \$(for deb in *.deb; do dpkg-deb -f \$deb Package; done)" || return 1

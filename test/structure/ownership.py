@@ -17,10 +17,11 @@ FILES = {
     'handle': 'descriptors in flight',
     'board': 'the eventfd that wakes the application',
     'share': 'files with names, and sockets of the caller',
+    'file': 'files that appear',
     'pool': 'sockets, pidfds, the board, limits in /proc and /sys',
 }
 
-SHARE = {'share': 'names are its business'}
+NAMES = {'share': 'names are its business', 'file': 'the same, in any directory'}
 
 # entry of the table -> module -> why it may.
 OWNERS = {
@@ -32,7 +33,7 @@ OWNERS = {
     'open': FILES, 'close': FILES, 'fcntl': FILES, 'fstat': FILES,
     'read': FILES, 'write': FILES, 'poll': FILES,
     'pread': {'memory': 'files that may be cut off while we look'},
-    'linkat': SHARE, 'renameat2': SHARE, 'unlink': SHARE, 'fchmod': SHARE,
+    'linkat': NAMES, 'renameat2': NAMES, 'unlink': NAMES, 'fchmod': NAMES,
     'socketpair': {'handle': 'messages with descriptors'},
     'sendmsg': {'handle': 'messages with descriptors'},
     'recvmsg': {'handle': 'messages with descriptors'},
