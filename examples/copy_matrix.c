@@ -1,5 +1,12 @@
 /* A task that does nothing but copy a prepared matrix of 5,000 x 5,000 doubles, 200 MB, into its
- * result: what remains of outer_product.c when there is nothing to compute. */
+ * result: what remains of outer_product.c when there is nothing to compute.
+ *     copy_matrix --quick --workers=2
+ * prints
+ *
+ *     ...
+ *       shared             40        ...
+ *     ...
+ *     results: 40 compared bit for bit, all ways agree */
 #include "common/random.h"
 #include "common/stream.h"
 #include "common/workload.h"

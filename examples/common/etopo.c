@@ -103,3 +103,23 @@ struct shmf_frame *etopo_read(const char *path, int64_t max_rows)
     free(relief.metres);
     return frame;
 }
+
+void find_extremes(const double *field, int64_t n_rows, int64_t n_columns, struct extreme *highest,
+                   struct extreme *lowest)
+{
+    int64_t high = 0, low = 0;
+    for (int64_t i = 0; i < n_rows * n_columns; i++) {
+        high = field[i] > field[high] ? i : high;
+        low = field[i] < field[low] ? i : low;
+    }
+    *highest = (struct extreme){field[high], high % n_rows, high / n_rows};
+    *lowest = (struct extreme){field[low], low % n_rows, low / n_rows};
+}
+
+void print_extreme(const struct shmf_frame *frame, const struct extreme *extreme)
+{
+    struct shmf_text north = shmf_frame_row_text(frame, extreme->row);
+    struct shmf_text east = shmf_frame_column_label(frame, extreme->column);
+    printf("  %8.0f m at %6.*s %7.*s", extreme->metres, (int)north.size, north.data, (int)east.size,
+           east.data);
+}

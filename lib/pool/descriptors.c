@@ -1,8 +1,10 @@
 #include "pool/descriptors.h"
 
+#include "base/error.h"
 #include "base/sys.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -67,4 +69,15 @@ void shmfi_flush_output(void)
         fflush(stdout);
     if (__fpending(stderr))
         fflush(stderr);
+}
+
+int shmfi_check_keep_fds(const int *keep_fds, size_t n, struct shmf_error *err)
+{
+    if (n && !keep_fds)
+        return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu", n);
+    for (size_t i = 0; i < n; i++)
+        if (shmfi_sys.fcntl(keep_fds[i], F_GETFD, 0) < 0)
+            return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
+                               keep_fds[i]);
+    return SHMF_OK;
 }

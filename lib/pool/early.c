@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "handle/fdpass.h"
 #include "pool/crash.h"
+#include "pool/descriptors.h"
 #include "pool/detach.h"
 #include "pool/machine.h"
 
@@ -76,13 +77,9 @@ static void forget(void)
 
 static int check_options(const struct shmf_early_options *options, struct shmf_error *err)
 {
-    if (options->n_keep_fds && !options->keep_fds)
-        return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu",
-                           options->n_keep_fds);
-    for (size_t i = 0; i < options->n_keep_fds; i++)
-        if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
-            return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
-                               options->keep_fds[i]);
+    int rc = shmfi_check_keep_fds(options->keep_fds, options->n_keep_fds, err);
+    if (rc)
+        return rc;
     int others = shmfi_machine_threads() - 1;
     if (options->refuse_threads && others > 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.refuse_threads: %d other thread%s run%s",

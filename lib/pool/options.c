@@ -2,10 +2,8 @@
 #include "pool/options.h"
 
 #include "base/error.h"
-#include "base/sys.h"
+#include "pool/descriptors.h"
 #include "pool/machine.h"
-
-#include <fcntl.h>
 
 static int check_threads(const struct shmf_pool_options *options, struct shmf_error *err)
 {
@@ -45,14 +43,10 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
     if (options->tasks_per_worker < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.tasks_per_worker: %lld",
                            (long long)options->tasks_per_worker);
-    if (options->n_keep_fds && !options->keep_fds)
-        return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds: NULL, but n_keep_fds is %zu",
-                           options->n_keep_fds);
-    for (size_t i = 0; i < options->n_keep_fds; i++)
-        if (shmfi_sys.fcntl(options->keep_fds[i], F_GETFD, 0) < 0)
-            return shmfi_error(err, SHMF_E_INVAL, "options.keep_fds[%zu]: %d is not open", i,
-                               options->keep_fds[i]);
-    int rc = shmfi_check_reserved(options->reserved, 7, "options", err);
+    int rc = shmfi_check_keep_fds(options->keep_fds, options->n_keep_fds, err);
+    if (rc)
+        return rc;
+    rc = shmfi_check_reserved(options->reserved, 7, "options", err);
     return rc ? rc : check_threads(options, err);
 }
 

@@ -80,7 +80,7 @@ class Checker:
 
     def run(self, command, expected):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=240, check=False)
         if done.returncode or done.stdout != expected:
             return f'exit status {done.returncode}; it printed\n{done.stdout}{done.stderr}\nnot\n{expected}'
         return ''
@@ -118,7 +118,7 @@ class Checker:
         said = ''
         for line in re.findall(r'^\$ (.*)$', expected, re.M):
             done = subprocess.run(['bash', '-c', line], cwd=self.folder, env=self.environment, text=True,
-                                  timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                                  timeout=240, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             said += f'$ {line}\n' + SINCE.sub('2026-03-01 12:00:00', re.sub(rf'\b{me}\b', 'anna', done.stdout))
         # Columns are as wide as the names in them, which differ.
         if [line.split() for line in said.splitlines()] != [line.split() for line in expected.splitlines()]:

@@ -83,7 +83,7 @@ fi
 if find "$scratch" -name '*test_support*' -o -name 'hello_frame' | grep .; then
     exit 1
 fi
-if grep -rl "$source" "$scratch/moved" --include='*.cmake' --include='*.pc' --include='*.h'; then
+if grep -rl "$source/" "$scratch/moved" --include='*.cmake' --include='*.pc' --include='*.h'; then
     echo 'these installed files name the source tree'
     exit 1
 fi

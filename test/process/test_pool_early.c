@@ -1,25 +1,12 @@
 /* Pools whose workers stem from the early moment: what they have of the application, and what
  * not. */
-#include "future_calls.h"
+#include "early_calls.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/wait.h>
-
-static struct shmf_pool *early_pool(int workers)
-{
-    struct shmf_pool_options options = {.workers = workers, .start = SHMF_START_EARLY};
-    return pool_with(&options);
-}
-
-static void start_early(void)
-{
-    struct shmf_error err = {0};
-    if (shmf_early_start(NULL, &err))
-        fail_msg("no early start: %s: %s", shmf_status_name(err.code), err.message);
-}
 
 static int refuse_pool(const struct shmf_pool_options *options, const char *what)
 {

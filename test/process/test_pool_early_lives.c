@@ -1,18 +1,5 @@
 /* Early pools: who lives and dies when, in whatever order. */
-#include "future_calls.h"
-
-static struct shmf_pool *early_pool(int workers)
-{
-    struct shmf_pool_options options = {.workers = workers, .start = SHMF_START_EARLY};
-    return pool_with(&options);
-}
-
-static void start_early(void)
-{
-    struct shmf_error err = {0};
-    if (shmf_early_start(NULL, &err))
-        fail_msg("no early start: %s: %s", shmf_status_name(err.code), err.message);
-}
+#include "early_calls.h"
 
 static void test_pools_are_made_freed_and_made_again_side_by_side(void **state)
 {

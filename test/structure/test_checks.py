@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 import documents
+import examples
 import includes
 import ownership
 import source
@@ -110,6 +111,10 @@ class WholeTree(Tree):
         self.write('lib/memory/long.c', '\n' * 501)
         self.finds(tree.check, 'long.c: 501 lines')
 
+    def test_a_long_function(self):
+        self.write('lib/memory/long.c', 'int f(void)\n{\n' + '    g();\n' * 81 + '}\n')
+        self.finds(tree.check, 'long.c:1: a function of 81 lines')
+
     def test_a_path_of_one_machine(self):
         self.write('docs/build.md', 'cd ' + '/ho' + 'me/me/shmframe\n')
         self.finds(tree.check, 'docs/build.md:1')
@@ -133,12 +138,61 @@ class Documents(Tree):
     def test_codes_without_a_row_and_rows_without_a_code(self):
         self.write('include/shmframe/error.h', '    SHMF_E_INVAL = -1,\n')
         self.write('docs/errors.md', '| `SHMF_E_OLD` | x |\n')
-        self.finds(documents.check, 'no row for SHMF_E_INVAL', 'SHMF_E_OLD is no code')
+        self.finds(documents.check, 'no row for code SHMF_E_INVAL', 'no code SHMF_E_OLD')
 
     def test_a_page_to_which_nothing_leads(self):
         self.write('README.md', '\n')
         self.write('docs/lost.md', '\n')
         self.finds(documents.check, 'docs/lost.md')
+
+    ROWS = ('| header | what | module | tests | page |\n|---|---|---|---|---|\n'
+            '| [base.h](x) | x | `base` | `unit/test_base.c` | x |\n')
+
+    def reference(self, *rows):
+        self.write('README.md', '[reference](docs/reference.md)\n')
+        self.write('docs/reference.md', self.ROWS + ''.join(rows))
+        self.write('test/unit/test_base.c', '')
+        (self.root / 'lib/base/sys.c').touch()
+
+    def test_a_header_and_a_module_without_a_row_and_rows_of_nothing(self):
+        self.reference('| [old.h](x) | x | `pool` | `unit/test_old.c` | x |\n')
+        self.write('include/shmframe/new.h', '')
+        self.finds(documents.check, 'no row for header new.h', 'no header old.h', 'no row for module memory',
+                   'no row for module share', 'no tests `unit/test_old.c`')
+
+    def test_a_place_that_knows_dtypes_and_is_not_told(self):
+        self.write('README.md', '[contributing](docs/contributing.md)\n')
+        self.write('docs/contributing.md', '## Adding a dtype\n`lib/memory/old.c`\n## End\n')
+        self.write('lib/memory/new.c', 'int a = SHMF_DURATION;\n')
+        self.finds(documents.check, 'no row for place lib/memory/new.c', 'no place lib/memory/old.c')
+
+    def test_a_module_that_the_design_leaves_out(self):
+        self.write('README.md', '[design](docs/design.md)\n')
+        self.write('docs/design.md', '## Modules\n\n```\nbase      x\nmemory    x\nold   x\npool   x\n```\n')
+        self.finds(documents.check, 'no row for module share', 'no module old')
+
+    def test_a_version_without_its_changes(self):
+        path = self.root / 'CMakeLists.txt'
+        path.write_text('project(x VERSION 0.2.1)\n' + path.read_text())
+        self.write('README.md', '[changes](docs/changelog.md)\n')
+        self.write('docs/changelog.md', '## 0.2.0\n')
+        self.write('lib/shmframe.map', 'SHMFRAME_0.3 {\n};\n')
+        self.finds(documents.check, 'nothing of 0.2.1', 'a node of 0.3')
+
+
+class Examples(Tree):
+    def example(self, text, index='[a.c](a.c)\n', built='add_executable(a a.c)\n'):
+        self.write('examples/a.c', text)
+        self.write('examples/README.md', index)
+        self.write('examples/CMakeLists.txt', built)
+
+    def test_an_example_in_order(self):
+        self.example('/* A.\n * prints\n *\n *     1 */\n')
+        self.finds(examples.check)
+
+    def test_one_that_is_long_and_says_nothing_and_stands_nowhere(self):
+        self.example('/* A. */\n' + '\n' * 150, '', '')
+        self.finds(examples.check, 'more than 150 lines', 'does not say what it prints', 'no row', 'does not build')
 
 
 class Source(unittest.TestCase):

@@ -1,11 +1,12 @@
-"""The tree as a whole: its top level, the length of its files, that it stands alone, and that the
-links of its documents lead somewhere."""
+"""The tree as a whole: its top level, the length of its files and functions, that it stands alone, and
+that the links of its documents lead somewhere."""
 
 import re
 
 import source
 
 MOST_LINES = 500
+MOST_LINES_OF_A_FUNCTION = 80
 
 # file -> why it is longer.
 LONG = {'lib/python/shmframe.py': 'one file that is copied to where Python finds it',
@@ -25,6 +26,16 @@ def check_text(name, text):
         yield f'{name}: {lines} lines; split it, or give a reason in test/structure/tree.py'
     for match in FOREIGN.finditer(text):
         yield f'{name}:{source.line_of(text, match.start())}: names "{match.group()}"'
+
+
+BODY = re.compile(r'^(\w[^\n;]*(?:\n[^\n{};]+)*)\n\{\n(.*?)^\}$', re.M | re.S)
+
+
+def check_functions(name, text):
+    for match in BODY.finditer(text):
+        lines = match.group(2).count('\n')
+        if lines > MOST_LINES_OF_A_FUNCTION:
+            yield f'{name}:{source.line_of(text, match.start())}: a function of {lines} lines'
 
 
 LINK = re.compile(r'\]\((?!https?:|#)([^)#\s]+)')
@@ -47,9 +58,12 @@ def check(root):
         if path.suffix == '.md':
             problems += check_links(root, path)
         try:
-            problems += check_text(name, path.read_text())
+            text = path.read_text()
         except UnicodeDecodeError:
-            pass
+            continue
+        problems += check_text(name, text)
+        if path.suffix in ('.c', '.h', '.cpp'):
+            problems += check_functions(name, text)
     return problems
 
 

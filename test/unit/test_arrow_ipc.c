@@ -48,29 +48,13 @@ static void round_trip(const struct shmf_frame *frame, int64_t batch_rows)
 static void test_every_dtype_comes_back_bit_by_bit(void **state)
 {
     (void)state;
-    const int64_t rows[] = {0, 1, 7, 64, 700}, batches[] = {0, 13, 64};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        for (unsigned nulls = 0; nulls < 4; nulls++)
-            for (int labels = 0; labels < 3; labels++) {
-                struct shmf_frame *frame = every_frame(rows[i], nulls, labels);
-                for (size_t b = 0; b < sizeof batches / sizeof batches[0]; b++)
-                    round_trip(frame, batches[b]);
-                shmf_frame_free(frame);
-            }
+    every_frame_returns(round_trip);
 }
 
 static void test_slices_are_written_as_their_rows(void **state)
 {
     (void)state;
-    for (int round = 0; round < 40; round++) {
-        int64_t n = 1 + (int64_t)every_random(300), first = (int64_t)every_random((uint64_t)n);
-        int64_t count = (int64_t)every_random((uint64_t)(n - first) + 1);
-        struct shmf_frame *frame = every_frame(n, 1 + (unsigned)round % 4, 1 + round % 2);
-        struct shmf_frame *slice = shmf_frame_slice(frame, first, count, NULL);
-        round_trip(slice, 1 + (int64_t)every_random(100));
-        shmf_frame_free(slice);
-        shmf_frame_free(frame);
-    }
+    every_slice_returns(round_trip);
 }
 
 static void test_a_frame_without_columns_is_a_file_too(void **state)

@@ -13,28 +13,16 @@
 #include <unistd.h>
 
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/test.h"
 
 static struct shmf_error err;
-static char folder[64], path[96];
 
-/* An empty folder for each test. */
 static int make_folder(void **state)
 {
     (void)state;
     err = (struct shmf_error){0};
-    snprintf(folder, sizeof folder, "/tmp/shmf-test-file-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/table.csv", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder); /* fails if anything else was left in it */
+    return folder_make("table.csv");
 }
 
 static int files_in_folder(void)
@@ -213,7 +201,7 @@ static void test_every_refusal_of_the_system_is_told(void **state)
     assert_int_equal(files_in_folder(), 0);
 }
 
-#define in_folder(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define in_folder(name) cmocka_unit_test_setup_teardown(name, make_folder, folder_remove)
 
 int main(void)
 {

@@ -1,5 +1,6 @@
 /* HDF5 files: what is written is read back bit for bit; records, strings and numbers of the other
  * byte order; and files that are wrong. */
+#include "support/folder.h"
 #include "support/test.h"
 
 #include <hdf5.h>
@@ -10,23 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/shmf-hdf5-XXXXXX";
-static char path[64];
-
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/a.h5", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return folder_make("a.h5");
 }
 
 /* ---- arrays ------------------------------------------------------------------------------- */
@@ -287,5 +275,5 @@ int main(void)
         cmocka_unit_test(test_bad_files_and_names_are_refused_by_name),
     };
     test_begin();
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, folder_remove);
 }

@@ -1,5 +1,6 @@
 /* netCDF files: what is written is read back bit for bit, in every kind of file; what is missing,
  * packed, labelled; real data; and files that are wrong. */
+#include "support/folder.h"
 #include "support/test.h"
 
 #include <math.h>
@@ -13,23 +14,10 @@
 
 #define DATA "/usr/share/ferret-vis/data/"
 
-static char folder[] = "/tmp/shmf-netcdf-XXXXXX";
-static char path[64];
-
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/a.nc", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return folder_make("a.nc");
 }
 
 /* ---- arrays ------------------------------------------------------------------------------- */
@@ -410,5 +398,5 @@ int main(void)
         cmocka_unit_test(test_bytes_that_are_flipped_are_read_or_refused),
     };
     test_begin();
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, folder_remove);
 }

@@ -1,4 +1,5 @@
 /* Arrays and .npy files: what numpy cannot show (it is the partner in test/client/npy.py). */
+#include "support/folder.h"
 #include "support/test.h"
 
 #include <shmframe/npy.h>
@@ -8,9 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A path in a folder of its own. */
-static char folder[] = "/tmp/shmf-npy-XXXXXX", path[64];
 
 static void write_file(const void *bytes, size_t size)
 {
@@ -129,9 +127,8 @@ static void test_what_is_no_file_of_an_array_is_refused(void **state)
 int main(void)
 {
     test_begin();
-    if (!mkdtemp(folder))
+    if (folder_make("a.npy"))
         return 1;
-    snprintf(path, sizeof path, "%s/a.npy", folder);
     const struct CMUnitTest tests[] = {
         test_case(test_an_array_comes_back_as_it_went),
         test_case(test_a_saved_file_takes_the_place_of_another_with_the_permissions_of_any),
@@ -140,7 +137,5 @@ int main(void)
         test_case(test_what_is_no_file_of_an_array_is_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(path);
-    rmdir(folder);
-    return failed;
+    return folder_remove(NULL) ? 1 : failed;
 }
