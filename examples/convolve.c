@@ -9,7 +9,6 @@
  * prints
  *
  *     ...
- *       shared             24        ...
  *     results: 12 compared bit for bit, all ways agree; ... */
 #include "common/convolve.h"
 #include "common/npy.h"

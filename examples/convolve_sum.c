@@ -1,11 +1,13 @@
 /* The convolutions of convolve.c, but only the sum of each result goes back, and the numbers are
  * plain memory of the application: the workers inherit it when the pool is created, copy-on-write,
  * and nothing needs to be wrapped. Task functions find it through their context pointer.
+ *
  *     convolve_sum --quick --workers=2
  * prints
  *
  *     ...
  *       shared             24        ...
+ *     ...
  *     results: 12 compared bit for bit, all ways agree; ... */
 #include "common/convolve.h"
 #include "common/random.h"

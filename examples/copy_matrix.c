@@ -1,5 +1,6 @@
 /* A task that does nothing but copy a prepared matrix of 5,000 x 5,000 doubles, 200 MB, into its
  * result: what remains of outer_product.c when there is nothing to compute.
+ *
  *     copy_matrix --quick --workers=2
  * prints
  *

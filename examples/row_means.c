@@ -2,11 +2,13 @@
  * one of its functions: the mean of one row. The object keeps its matrix in a shared array, so
  * that the same function works in the application and, through the inherited pointer, in every
  * worker. Tasks this small show what handing over a task costs.
+ *
  *     row_means --quick --workers=2
  * prints
  *
  *     ...
  *       shared            500        ...
+ *     ...
  *     results: 500 compared bit for bit, all ways agree */
 #include "common/random.h"
 #include "common/workload.h"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """check_output.py PROGRAM SOURCE [ARGUMENT...]: the program prints what the comment on top of its source
 says. How far lines are indented does not matter; ... there stands for one or more words (figures that
-another run has otherwise), on a line of its own for one or more lines."""
+another run has otherwise), on a line of its own for any number of lines."""
 import re
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def plain(lines):
 
 def matches(line):
     """What a line of the comment, words and all, stands for."""
-    return r"(?:.+\n)+?" if line == "...\n" else re.escape(line).replace(re.escape("..."), ".+")
+    return r"(?:.+\n)*?" if line == "...\n" else re.escape(line).replace(re.escape("..."), ".+")
 
 
 pattern = "".join(matches(line) for line in plain(expected).splitlines(keepends=True))
