@@ -2,7 +2,9 @@
 #include "files.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEY_NO_HEADER = CLI_KEY_FIRST, KEY_CRLF };
