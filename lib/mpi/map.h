@@ -19,11 +19,13 @@
 /* Zero at first, and again whenever something moved. */
 struct shmfi_mpi_patience {
     long microseconds;
+    int yields;
 };
 
 /* Sleeps a little longer each time, a millisecond at most, or until the pool (may be NULL) has
- * something. */
-void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool);
+ * something. With a body under way, `flows`, it does so only when that has not moved for long:
+ * MPI copies a little of it with each call. */
+void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool, bool flows);
 
 /* MPI_Wait() for long waits. */
 int shmfi_mpi_wait(MPI_Request *request, const char *what, struct shmf_error *err);

@@ -58,6 +58,7 @@ static int begin(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node, struc
     node->left--;
     if (label->apart && node->flow.parts) {
         node->got = got;
+        root->flowing++;
         shmfi_mpi_flow_start(&node->flow, node->rank, false);
         return 1;
     }
@@ -103,6 +104,7 @@ static int move_body(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node, i
         return done;
     struct shmfi_mpi_got *got = node->got;
     node->got = NULL;
+    root->flowing--;
     shmfi_mpi_flow_free(&node->flow);
     shmfi_mpi_complete(got);
     int rc = shmfi_mpi_root_came(root, node, got, err);

@@ -301,9 +301,9 @@ int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
             return err->code;
         }
         if (moved)
-            patience.microseconds = 0;
+            patience = (struct shmfi_mpi_patience){0};
         else
-            shmfi_mpi_rest(&patience, root->own ? root->own->pool : NULL);
+            shmfi_mpi_rest(&patience, root->own ? root->own->pool : NULL, root->flowing > 0);
     }
 }
 
@@ -345,9 +345,9 @@ int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
         if (!rc && waiting)
             rc = shmfi_mpi_root_receive(root, &moved, err);
         if (!rc && waiting && !moved)
-            shmfi_mpi_rest(&patience, NULL);
+            shmfi_mpi_rest(&patience, NULL, root->flowing > 0);
         else
-            patience.microseconds = 0;
+            patience = (struct shmfi_mpi_patience){0};
     }
     shmfi_mpi_progress_finish(&root->progress);
     return rc;

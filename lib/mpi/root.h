@@ -60,6 +60,7 @@ struct shmfi_mpi_root {
     int n_nodes;
     int workers;   /* of all nodes */
     int busy;      /* nodes from which something is being received */
+    int flowing;   /* of these, with a body under way */
     int64_t next;  /* to be handed out, where there are no blocks */
     bool ended;    /* tasks->next said so */
     bool stopping; /* what comes is thrown away */

@@ -167,9 +167,9 @@ static int finish(struct server *server, struct shmf_error *err)
             moved = 0;
             rc = move_bodies(server, &moved, err);
             if (moved)
-                patience.microseconds = 0;
+                patience = (struct shmfi_mpi_patience){0};
             else if (!rc)
-                shmfi_mpi_rest(&patience, NULL);
+                shmfi_mpi_rest(&patience, NULL, server->packages != NULL);
         }
         if (rc > 0 && turn == 0)
             rc = send_report(server, true, &moved, err);
@@ -188,9 +188,9 @@ int shmfi_mpi_serve(const struct shmf_mpi *mpi, struct shmfi_mpi_work *work, int
         int moved = 0;
         rc = step(&server, &moved, err);
         if (moved)
-            patience.microseconds = 0;
+            patience = (struct shmfi_mpi_patience){0};
         else if (!rc)
-            shmfi_mpi_rest(&patience, server.why.code ? NULL : work->pool);
+            shmfi_mpi_rest(&patience, server.why.code ? NULL : work->pool, server.packages != NULL);
     }
     if (!rc)
         rc = finish(&server, err);

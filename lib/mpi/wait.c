@@ -2,13 +2,19 @@
 #include "map.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum { SHORTEST = 20, LONGEST = 1000 }; /* microseconds */
+enum { MOST_YIELDS = 5000 };            /* some milliseconds */
 
-void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool)
+void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool, bool flows)
 {
+    if (flows && patience->yields++ < MOST_YIELDS) {
+        sched_yield();
+        return;
+    }
     long now = patience->microseconds ? patience->microseconds : SHORTEST;
     struct timespec time = {.tv_nsec = now * 1000};
     struct pollfd pollfd = {.fd = pool ? shmf_pool_fd(pool) : -1, .events = POLLIN};
@@ -26,7 +32,7 @@ int shmfi_mpi_wait(MPI_Request *request, const char *what, struct shmf_error *er
     while (!rc && !there) {
         rc = MPI_Test(request, &there, MPI_STATUS_IGNORE);
         if (!rc && !there)
-            shmfi_mpi_rest(&patience, NULL);
+            shmfi_mpi_rest(&patience, NULL, false);
     }
     return shmfi_mpi_done(rc, what, err);
 }

@@ -34,6 +34,9 @@ with_cmake() {
             check "$tree/c_$component" "$scratch/squares"
         fi
     done
+    if [ -e "$tree/c_mpi" ]; then # without mpirun; Open MPI must be told that root is meant
+        check env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$tree/c_mpi"
+    fi
 }
 
 with_pkgconfig() {
