@@ -51,6 +51,9 @@ run campaign.hostile_headers "opened rightly, or refused by name" \
     "$tests/campaign_hostile_headers" $((minutes * 2000000)) "$seed"
 run campaign.flip_shared "no access outside" \
     "$tests/campaign_flip_shared" $((minutes * 200000)) "$seed"
+run campaign.round_trips "every dtype comes back by every route, bit for bit" \
+    "$tests/campaign_round_trips" $((minutes < 500 ? minutes * 20000 : 10000000)) "$seed"
+run campaign.huge_field "says where, makes no name" "$python" -B test/campaign/huge_field.py "$build/shmframe"
 run process.pool_steps "one outcome, whatever the instruction" \
     "$tests/test_process_pool_steps" $((minutes < 600 ? 600 / minutes : 1))
 run process.pool_spawn_steps "a pool or an error, whatever the system call" \
