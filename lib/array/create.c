@@ -74,34 +74,11 @@ struct shmf_array *shmf_array_new(enum shmf_dtype dtype, int ndim, const int64_t
     return shmfi_array_new(dtype, ndim, shape, 0, err);
 }
 
-#define COPY_RUN(size)                                                                             \
-    case size:                                                                                     \
-        for (int64_t i = 0; i < n; i++)                                                            \
-            memcpy(to + i * (size), from + i * stride, size);                                      \
-        break
-
-/* `n` elements that lie `stride` bytes apart. The constant sizes become single moves. */
-static void copy_run(unsigned char *to, const unsigned char *from, int64_t n, int64_t stride,
-                     size_t size)
-{
-    if (stride == (int64_t)size) {
-        memcpy(to, from, (size_t)n * size);
-        return;
-    }
-    switch (size) {
-        COPY_RUN(1);
-        COPY_RUN(2);
-        COPY_RUN(4);
-        COPY_RUN(8);
-        COPY_RUN(16);
-    }
-}
-
 static unsigned char *copy_dimension(unsigned char *to, const unsigned char *from, int ndim,
                                      const int64_t *shape, const int64_t *strides, size_t size)
 {
     if (ndim == 1) {
-        copy_run(to, from, shape[0], strides[0], size);
+        shmfi_dtype_pack(to, from, shape[0], strides[0], size);
         return to + (size_t)shape[0] * size;
     }
     for (int64_t i = 0; i < shape[0]; i++)

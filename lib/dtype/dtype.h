@@ -64,6 +64,11 @@ double shmfi_half_to_double(uint16_t half);
 /* One element at `element` (a boolean: one byte) as a double. False: complex or not plain. */
 bool shmfi_dtype_to_double(uint32_t dtype, const void *element, double *value);
 
+/* Packs `n` elements of `size` bytes (1, 2, 4, 8 or 16) that lie `stride` bytes apart, from
+ * anywhere to anywhere else. */
+void shmfi_dtype_pack(unsigned char *to, const unsigned char *from, int64_t n, int64_t stride,
+                      size_t size);
+
 /* ---- text; '.' is the decimal point whatever the locale ------------------------------------ */
 
 #define SHMFI_ELEMENT_TEXT_SIZE 96

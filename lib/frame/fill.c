@@ -85,25 +85,6 @@ static void pack_column(unsigned char *bits, const struct source *source, int64_
             bits[r / 8] |= (unsigned char)(1u << (r % 8));
 }
 
-#define COPY_RUN(size)                                                                             \
-    case size:                                                                                     \
-        for (int64_t i = 0; i < n; i++)                                                            \
-            memcpy(to + i * (size), from + i * stride, size);                                      \
-        break
-
-/* The constant sizes become single moves. */
-static void copy_run(unsigned char *to, const unsigned char *from, int64_t n, int64_t stride,
-                     size_t size)
-{
-    switch (size) {
-        COPY_RUN(1);
-        COPY_RUN(2);
-        COPY_RUN(4);
-        COPY_RUN(8);
-        COPY_RUN(16);
-    }
-}
-
 /* A row-major source is transposed in tiles that fit the first-level cache: every line of it is
  * then read once, not once a column. */
 static void transpose(struct shmf_frame *frame, const struct source *source, size_t size)
@@ -116,8 +97,8 @@ static void transpose(struct shmf_frame *frame, const struct source *source, siz
             int64_t n = n_rows - r0 < TILE ? n_rows - r0 : TILE;
             for (int64_t c = c0; c < c1; c++) {
                 const struct shmf_format_column *column = shmfi_frame_descriptor(frame, c);
-                copy_run(frame->base + column->data_offset + (uint64_t)r0 * size,
-                         source_at(source, r0, c), n, source->row_stride, size);
+                shmfi_dtype_pack(frame->base + column->data_offset + (uint64_t)r0 * size,
+                                 source_at(source, r0, c), n, source->row_stride, size);
             }
         }
     }

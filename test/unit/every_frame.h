@@ -218,7 +218,7 @@ static inline void every_frame_returns(void (*round_trip)(const struct shmf_fram
 static inline void every_slice_returns(void (*round_trip)(const struct shmf_frame *frame,
                                                           int64_t batch_rows))
 {
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 40; round++) {
         int64_t n = 1 + (int64_t)every_random(300), first = (int64_t)every_random((uint64_t)n);
         int64_t count = (int64_t)every_random((uint64_t)(n - first) + 1);
         struct shmf_frame *frame = every_frame(n, 1 + (unsigned)round % 4, 1 + round % 2);

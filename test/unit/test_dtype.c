@@ -208,6 +208,27 @@ static void test_numbers_have_a_point_in_a_locale_with_commas(void **state)
     setlocale(LC_ALL, "C");
 }
 
+/* Bytes that count up, 33 apart, forwards, backwards and side by side. */
+static void test_elements_are_packed_from_wherever_they_lie(void **state)
+{
+    (void)state;
+    enum { N = 7, APART = 33 };
+    unsigned char from[N * APART], to[N * 16 + 1];
+    for (size_t i = 0; i < sizeof from; i++)
+        from[i] = (unsigned char)i;
+    for (size_t size = 1; size <= 16; size *= 2) {
+        const int64_t strides[] = {APART, -APART, (int64_t)size};
+        for (size_t s = 0; s < 3; s++) {
+            const int64_t first = strides[s] < 0 ? (N - 1) * APART : 0;
+            memset(to, 0xee, sizeof to);
+            shmfi_dtype_pack(to, from + first, N, strides[s], size);
+            for (int64_t i = 0; i < N; i++)
+                assert_memory_equal(to + i * (int64_t)size, from + first + i * strides[s], size);
+            assert_int_equal(to[N * size], 0xee);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_decimals_are_those_that_the_precision_shows),
         cmocka_unit_test(test_whatever_point_a_locale_has_becomes_a_point),
         cmocka_unit_test(test_numbers_have_a_point_in_a_locale_with_commas),
+        cmocka_unit_test(test_elements_are_packed_from_wherever_they_lie),
     };
     return cmocka_run_group_tests_name("dtype", tests, NULL, NULL);
 }
