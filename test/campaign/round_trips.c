@@ -212,10 +212,11 @@ static int run(const struct route *route, const struct shmf_frame *all, bool nul
         if (strcmp(what, "equal") == 0 && !same_column(frame, back, c, route->any_nan))
             what = shmf_dtype_name((enum shmf_dtype)(positions[c] + 1));
     const bool good = strcmp(what, "equal") == 0;
-    printf("{\"campaign\": \"round_trips\", \"route\": \"%s\", \"rows\": %lld, \"nulls\": %s, "
-           "\"columns\": %lld, \"values\": %lld, \"ms\": %.0f, \"result\": \"%s\", \"good\": %s}\n",
-           route->name, (long long)shmf_frame_rows(frame), nulls ? "true" : "false", (long long)n,
-           (long long)(n * shmf_frame_rows(frame)), seconds * 1e3, what, good ? "true" : "false");
+    printf("{\"campaign\": \"round_trips\", \"route\": \"%s\", \"frame\": \"%lld rows, %lld "
+           "columns%s\", \"values\": %lld, \"ms\": \"%.0f\", \"result\": \"%s\", \"good\": %s}\n",
+           route->name, (long long)shmf_frame_rows(frame), (long long)n,
+           nulls ? ", with nulls" : "", (long long)(n * shmf_frame_rows(frame)), seconds * 1e3,
+           what, good ? "true" : "false");
     fflush(stdout);
     shmf_frame_free(back);
     shmf_frame_free(some);
