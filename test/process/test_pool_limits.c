@@ -85,6 +85,28 @@ static void test_any_size_of_the_address_space(void **state)
     report("RLIMIT_AS");
 }
 
+static bool lock_all_that_comes(void *context)
+{
+    (void)context;
+    return mlockall(MCL_FUTURE) == 0;
+}
+
+static void unlock_all(void *context)
+{
+    (void)context;
+    munlockall();
+}
+
+/* The kernel then fills every mapping at once, holes of regions as well. */
+static void test_an_application_that_locks_its_memory_has_its_results(void **state)
+{
+    (void)state;
+    struct trial trial = {.impose = lock_all_that_comes, .lift = unlock_all};
+    struct test_outcome outcome = test_in_child(endure_trial, &trial, 60);
+    assert_int_equal(outcome.signal, 0);
+    assert_true(outcome.exit_code == WELL || outcome.exit_code == NOT_POSSIBLE);
+}
+
 /* Beyond it a file that grows raises SIGXFSZ, which must not happen. */
 static void test_any_size_of_files(void **state)
 {
@@ -161,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_case(test_any_number_of_descriptors),
         test_case(test_any_size_of_the_address_space),
+        test_case(test_an_application_that_locks_its_memory_has_its_results),
         test_case(test_any_size_of_files),
         test_case(test_what_a_worker_did_whose_socket_was_lost_is_done_again),
     };

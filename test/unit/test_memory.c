@@ -5,6 +5,7 @@
 #include <shmframe/format.h>
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -387,6 +388,31 @@ static void test_threads_may_share_it(void **state)
     assert_int_equal(failures, 0);
 }
 
+static long mappings(void)
+{
+    FILE *file = fopen("/proc/self/maps", "re");
+    assert_non_null(file);
+    long lines = 0;
+    for (int c; (c = getc(file)) != EOF;)
+        lines += c == '\n';
+    fclose(file);
+    return lines;
+}
+
+/* vm.max_map_count allows a process some 65,000 of them. */
+static void test_thousands_of_small_objects_share_mappings(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    static struct shmfi_segment *segments[COUNT];
+    long before = mappings();
+    for (int i = 0; i < COUNT; i++)
+        segments[i] = make(100, 0);
+    assert_true(mappings() - before < COUNT / 20);
+    for (int i = 0; i < COUNT; i++)
+        shmfi_segment_unref(segments[i]);
+}
+
 #define memory_test(function) cmocka_unit_test_teardown(function, tidy)
 
 int main(void)
@@ -408,6 +434,7 @@ int main(void)
         memory_test(test_huge_pages_are_used_where_the_kernel_gives_them),
         memory_test(test_references_keep_a_segment),
         memory_test(test_descriptors_stay_few_however_many_segments_there_are),
+        memory_test(test_thousands_of_small_objects_share_mappings),
         memory_test(test_threads_may_share_it),
     };
     return cmocka_run_group_tests_name("memory", tests, test_account_setup, test_account_teardown);

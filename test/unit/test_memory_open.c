@@ -214,6 +214,8 @@ static void test_without_a_lender_the_header_decides_what_is_alive(void **state)
     assert_int_equal(shmfi_segment_open(&bad, &seen, &err), SHMF_E_INVAL);
     bad.length = 0;
     assert_int_equal(shmfi_segment_open(&bad, &seen, &err), SHMF_E_INVAL);
+    bad.length = handle.length + 1;
+    assert_int_equal(shmfi_segment_open(&bad, &seen, &err), SHMF_E_INVAL);
     bad = handle;
     bad.generation = 0;
     assert_int_equal(shmfi_segment_open(&bad, &seen, &err), SHMF_E_STALE);

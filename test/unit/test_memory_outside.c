@@ -94,6 +94,22 @@ static void test_without_huge_pages_files_are_made_of_small_ones(void **state)
     shmf_memory_set_options(NULL, &err);
 }
 
+static int no_sysinfo(struct sysinfo *info)
+{
+    (void)info;
+    errno = EFAULT;
+    return -1;
+}
+
+static void test_where_the_machine_does_not_say_what_it_has_objects_are_made(void **state)
+{
+    (void)state;
+    calls_watch();
+    shmfi_sys.sysinfo = no_sysinfo;
+    shmfi_segment_unref(make(40 * MIB));
+    calls_restore();
+}
+
 static int no_open(const char *path, int flags, mode_t mode)
 {
     (void)path, (void)flags, (void)mode;
@@ -150,9 +166,10 @@ static void test_reading_goes_on_when_interrupted_and_says_where_a_file_ends(voi
 static void test_sizes_that_no_file_has_are_refused(void **state)
 {
     (void)state;
-    static const uint64_t sizes[] = {0, UINT64_MAX, (uint64_t)INT64_MAX - PAGE};
+    static const uint64_t sizes[] = {0, UINT64_MAX, UINT64_MAX - PAGE + 1,
+                                     (uint64_t)INT64_MAX - PAGE};
     struct shmfi_segment *segment = NULL;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         assert_int_equal(shmfi_segment_attach(memfd(), sizes[i], 1, SHMF_READ_ONLY, &segment, &err),
                          SHMF_E_CORRUPT);
         assert_null(segment);
@@ -277,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_whichever_call_of_making_a_file_fails_it_is_an_error_or_not_noticed),
         TEST(test_without_huge_pages_files_are_made_of_small_ones),
+        TEST(test_where_the_machine_does_not_say_what_it_has_objects_are_made),
         TEST(test_without_proc_a_reader_gets_a_copy_of_the_descriptor),
         TEST(test_reading_goes_on_when_interrupted_and_says_where_a_file_ends),
         TEST(test_sizes_that_no_file_has_are_refused),
