@@ -36,6 +36,15 @@ if(NOT SHMFRAME_SANITIZE)
     ${CMAKE_CURRENT_SOURCE_DIR}/batch.sh)
 endif()
 
+# For several nodes, as on a machine without a batch system; MPIs are not clean under sanitizers.
+if(TARGET relief_nodes AND (NOT SHMFRAME_LANE OR SHMFRAME_LANE STREQUAL "gcc") AND NOT SHMFRAME_SANITIZE)
+  shmframe_test(example.batch_nodes TIMEOUT 120 PROCESSORS 2 LABELS "example;mpi"
+    COMMAND ${CMAKE_COMMAND} -E env BUILD=${PROJECT_BINARY_DIR} ROWS=271 TMPDIR=${CMAKE_CURRENT_BINARY_DIR}
+    MPIEXEC=${MPIEXEC_EXECUTABLE} OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+    ${CMAKE_CURRENT_SOURCE_DIR}/batch_nodes.sh)
+endif()
+
 # Its workers, and the application, are killed at random times.
 shmframe_test(process.convolve_killed TIMEOUT 120 PROCESSORS 2 LABELS process
   COMMAND ${SHMFRAME_PYTHON} ${PROJECT_SOURCE_DIR}/test/process/convolve_killed.py
