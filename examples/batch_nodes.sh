@@ -25,5 +25,4 @@ else
     export SHMFRAME_MPI_RANKS_PER_NODE=1
     start=("${MPIEXEC:-mpirun}" -n 2)
 fi
-"${start[@]}" "$build/relief_nodes" ${ROWS:+--rows=$ROWS} \
-    --output="$scratch/relief.${SLURM_JOB_ID:-local}.nc"
+"${start[@]}" "$build/relief_nodes" "$scratch/relief.${SLURM_JOB_ID:-local}.nc"

@@ -19,7 +19,7 @@ jobs=$(nproc)
 packages=(build-essential cmake pkg-config libcmocka-dev libxxhash-dev clang libclang-rt-dev libomp-dev
           valgrind gdb strace spin clang-format clang-tidy python3 python3-numpy python3-pandas python3-scipy libnetcdf-dev libhdf5-dev libpng-dev
           ferret-datasets libopenblas-dev libglib2.0-dev lintian abigail-tools doxygen groff lowdown
-          libopenmpi-dev openmpi-bin libmpich-dev mpich)
+          libopenmpi-dev openmpi-bin libmpich-dev mpich iproute2)
 
 usage() {
     sed -n '2,/^set/s/^# \{0,1\}//p' "test/run.sh"

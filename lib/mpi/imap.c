@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 struct shmf_mpi_iter {
     struct shmf_mpi *mpi;
     int root;
@@ -29,10 +31,13 @@ static int check_options(const struct shmf_mpi_imap_options *options, struct shm
     if (!(imap->deadline_seconds >= 0))
         return shmf_error_set(err, SHMF_E_INVAL, "options.imap.deadline_seconds: %g",
                               imap->deadline_seconds);
+    if (!(imap->call_seconds >= 0))
+        return shmf_error_set(err, SHMF_E_INVAL, "options.imap.call_seconds: %g",
+                              imap->call_seconds);
     if (options->block < 0)
         return shmf_error_set(err, SHMF_E_INVAL, "options.block: %lld", (long long)options->block);
-    int rc = shmfi_mpi_check_reserved(imap->reserved, 8, err);
-    return rc ? rc : shmfi_mpi_check_reserved(options->reserved, 7, err);
+    int rc = shmfi_mpi_check_reserved(imap->reserved, COUNT(imap->reserved), err);
+    return rc ? rc : shmfi_mpi_check_reserved(options->reserved, COUNT(options->reserved), err);
 }
 
 static int check_tasks(const struct shmf_tasks *tasks, const struct shmf_mpi_imap_options *options,
@@ -59,7 +64,7 @@ static int check(const struct shmf_mpi *mpi, bool is_root, struct shmf_pool *poo
         return shmf_error_set(err, SHMF_E_INVAL, "fn: NULL");
     if (mpi->place.node_rank == 0 && !pool)
         return shmf_error_set(err, SHMF_E_INVAL, "pool: NULL, and this rank leads its node");
-    int rc = shmfi_mpi_check_reserved(tasks->reserved, 4, err);
+    int rc = shmfi_mpi_check_reserved(tasks->reserved, COUNT(tasks->reserved), err);
     if (!rc && is_root)
         rc = check_options(options, err);
     if (!rc && is_root)
@@ -225,7 +230,7 @@ void shmf_mpi_iter_free(struct shmf_mpi_iter *iter)
         end_root(iter);
     else if (!iter->over)
         serve(iter);
-    shmfi_mpi_work_stop(&iter->work);
+    shmfi_mpi_work_stop(&iter->work, false);
     shmfi_mpi_root_free(iter->hands_out);
     free(iter);
 }

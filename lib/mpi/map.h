@@ -72,8 +72,8 @@ int shmfi_mpi_work_progress(struct shmfi_mpi_work *work, struct shmf_error *err)
 int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result,
                         struct shmf_error *err);
 
-/* Revokes what did not start, forgets what did. */
-void shmfi_mpi_work_stop(struct shmfi_mpi_work *work);
+/* Revokes what did not start; what did is forgotten, or ended with its worker. */
+void shmfi_mpi_work_stop(struct shmfi_mpi_work *work, bool ends);
 
 /* ---- flow.c: bodies under way ------------------------------------------------------------------
  */
@@ -176,7 +176,7 @@ void shmfi_mpi_fail(struct shmfi_mpi_got *got, const struct shmf_error *why);
 /* Tasks of one batch: this, then for each a struct shmfi_mpi_order and its argument, padded. */
 struct shmfi_mpi_orders {
     uint32_t count;
-    uint32_t stop;
+    uint32_t stop; /* what goes on is 1: forgotten; 2: ended */
     uint64_t reserved;
 };
 

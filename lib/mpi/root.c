@@ -242,12 +242,19 @@ static int own_results(struct shmfi_mpi_root *root, int *moved, struct shmf_erro
     return rc;
 }
 
+static bool is_late(struct shmfi_mpi_root *root)
+{
+    double most = root->options.imap.call_seconds;
+    root->late = most > 0 && MPI_Wtime() - root->progress.started > most;
+    return root->late;
+}
+
 static int step(struct shmfi_mpi_root *root, int *moved, struct shmf_error *err)
 {
     int rc = shmfi_mpi_root_receive(root, moved, err);
     if (!rc && root->own)
         rc = own_results(root, moved, err);
-    if (!rc)
+    if (!rc && !is_late(root))
         rc = hand_out(root, moved, err);
     shmfi_mpi_progress_show(&root->progress);
     return rc;
@@ -296,6 +303,9 @@ int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
         }
         if (is_over(root))
             return 0;
+        if (is_late(root))
+            return shmf_error_set(err, SHMF_E_TIMEOUT, "%g seconds have passed",
+                                  root->options.imap.call_seconds);
         if (root->blocked.code && !moved) {
             *err = root->blocked;
             return err->code;
@@ -322,7 +332,7 @@ static int say_stop(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
     node->orders.size = 0;
     if (!shmfi_mpi_extend(&node->orders, sizeof(struct shmfi_mpi_orders)))
         return shmfi_mpi_no_memory(err);
-    return send_orders(root, node, (struct shmfi_mpi_orders){.stop = 1}, err);
+    return send_orders(root, node, (struct shmfi_mpi_orders){.stop = root->late ? 2 : 1}, err);
 }
 
 int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
@@ -331,7 +341,7 @@ int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
     int rc = SHMF_OK, waiting = 1;
     root->stopping = true;
     if (root->own)
-        shmfi_mpi_work_stop(root->own);
+        shmfi_mpi_work_stop(root->own, root->late);
     while (!rc && waiting) {
         int moved = 0;
         waiting = 0;

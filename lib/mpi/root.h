@@ -63,6 +63,7 @@ struct shmfi_mpi_root {
     int flowing;   /* of these, with a body under way */
     int64_t next;  /* to be handed out, where there are no blocks */
     bool ended;    /* tasks->next said so */
+    bool late;     /* call_seconds have passed */
     bool stopping; /* what comes is thrown away */
     int64_t out;   /* tasks handed out whose results were not taken */
     int64_t came, taken;

@@ -11,7 +11,8 @@ struct server {
     const struct shmf_mpi *mpi;
     struct shmfi_mpi_work *work;
     int root;
-    bool stopped, told;    /* by the root; the root that this node cannot go on */
+    bool stopped, ends,
+        told;              /* by the root, which ends what runs; it, that this node cannot go on */
     struct shmf_error why; /* with a code: it cannot */
     struct shmfi_mpi_buffer orders, report;
     MPI_Request sending;                                /* of the report */
@@ -35,6 +36,7 @@ static void obey(struct server *server)
         at += (order.size + 15) & ~UINT64_C(15);
     }
     server->stopped = head.stop;
+    server->ends = head.stop == 2;
 }
 
 static int receive_orders(struct server *server, int *moved, struct shmf_error *err)
@@ -160,7 +162,7 @@ static int finish(struct server *server, struct shmf_error *err)
 {
     struct shmfi_mpi_patience patience = {0};
     int rc = 0, moved;
-    shmfi_mpi_work_stop(server->work);
+    shmfi_mpi_work_stop(server->work, server->ends);
     for (int turn = 0; rc >= 0 && turn < 2; turn++) {
         rc = 0;
         while (!rc) {
@@ -195,7 +197,7 @@ int shmfi_mpi_serve(const struct shmf_mpi *mpi, struct shmfi_mpi_work *work, int
     if (!rc)
         rc = finish(&server, err);
     else
-        shmfi_mpi_work_stop(work);
+        shmfi_mpi_work_stop(work, false);
     while (server.packages) { /* MPI failed: what it had of them is with it */
         struct shmfi_mpi_package *next = server.packages->next;
         shmfi_mpi_package_free(server.packages);

@@ -103,9 +103,13 @@ static void forget(struct shmfi_mpi_job *job)
     }
 }
 
-/* A future that is freed calls nobody any more. */
-void shmfi_mpi_work_stop(struct shmfi_mpi_work *work)
+/* A future that is freed calls nobody any more; one that is cancelled may, and lines up. */
+void shmfi_mpi_work_stop(struct shmfi_mpi_work *work, bool ends)
 {
+    for (struct shmfi_mpi_job *job = ends ? work->running : NULL, *next; job; job = next) {
+        next = job->next;
+        shmf_future_cancel(job->future);
+    }
     struct shmfi_mpi_job *running = work->running, *done = work->done;
     shmfi_mpi_work_start(work);
     forget(running);

@@ -197,6 +197,27 @@ static void a_task_beyond_its_deadline_is_ended(void)
     shmf_mpi_iter_free(iter);
 }
 
+static int sleep_forever(struct shmf_task *task, void *context)
+{
+    (void)task;
+    (void)context;
+    pause();
+    return 0;
+}
+
+static void a_call_beyond_its_time_is_ended(void)
+{
+    struct shmf_tasks tasks = {.count = 100};
+    struct shmf_mpi_imap_options options = {.imap.call_seconds = 0.1};
+    struct shmf_mpi_result *result;
+    struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, 0, pool, sleep_forever, &tasks, &options, &err);
+    check(iter);
+    check(shmf_mpi_iter_next(iter, &result, &err) == SHMF_E_TIMEOUT && !result);
+    shmf_mpi_iter_free(iter);
+    if (pool)
+        check_ok(shmf_pool_join(pool, 100, &err), "join"); /* what ran was ended */
+}
+
 static void what_one_rank_lacks_fails_all(void)
 {
     int last = 0;
@@ -355,6 +376,7 @@ static void everything(void)
     a_worker_that_dies_costs_its_task(0);
     a_worker_that_dies_costs_its_task(3);
     a_task_beyond_its_deadline_is_ended();
+    a_call_beyond_its_time_is_ended();
     what_one_rank_lacks_fails_all();
     a_node_that_cannot_go_on_fails_the_iteration();
     tasks_see_their_nodes_frame_and_context_and_the_roots_seed();
