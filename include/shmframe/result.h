@@ -43,7 +43,9 @@ SHMF_API const struct shmf_failure *
 shmf_result_failure(const struct shmf_result *result);             /* or NULL */
 SHMF_API int shmf_result_worker(const struct shmf_result *result); /* as in struct shmf_failure */
 SHMF_API uint64_t
-shmf_result_nanoseconds(const struct shmf_result *result); /* in the task function */
+shmf_result_nanoseconds(const struct shmf_result *result); /* in the task function; and, where the
+                                                               worker was spinning for a task, some
+                                                               50 ns in which it took it */
 
 /* Prints the message, and the backtrace with the names that this process knows: for static
  * functions module and offset, as addr2line takes them. SHMF_E_INVAL; SHMF_E_SYS: the stream

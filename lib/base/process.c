@@ -14,7 +14,7 @@
  * any that its ancestors had at the time. Siblings may share a number; a process and its
  * ancestors never do. Only the thread that finds the zero writes, under `lock`; a lock that was
  * held by another thread at the fork is made anew in the child. */
-static _Atomic uint64_t *page;
+static _Atomic(_Atomic uint64_t *) page; /* NULL: not mapped yet, or it cannot be */
 static _Atomic uint64_t last;
 static _Atomic pid_t last_pid;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -68,19 +68,19 @@ static void map_page(void)
         shmfi_sys.munmap(at, size);
         return;
     }
-    page = at;
+    atomic_store_explicit(&page, at, memory_order_release);
 }
 
-static uint64_t by_page(void)
+static uint64_t by_page(_Atomic uint64_t *number)
 {
-    uint64_t epoch = atomic_load_explicit(page, memory_order_relaxed);
+    uint64_t epoch = atomic_load_explicit(number, memory_order_relaxed);
     if (epoch)
         return epoch;
     pthread_mutex_lock(&lock);
-    epoch = atomic_load_explicit(page, memory_order_relaxed);
+    epoch = atomic_load_explicit(number, memory_order_relaxed);
     if (!epoch) {
         epoch = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-        atomic_store_explicit(page, epoch, memory_order_relaxed);
+        atomic_store_explicit(number, epoch, memory_order_relaxed);
     }
     pthread_mutex_unlock(&lock);
     return epoch;
@@ -118,6 +118,10 @@ void shmfi_process_fork_was_abandoned(void)
 
 uint64_t shmfi_process_epoch(void)
 {
+    _Atomic uint64_t *number = atomic_load_explicit(&page, memory_order_acquire);
+    if (number)
+        return by_page(number);
     pthread_once(&once, map_page);
-    return page ? by_page() : by_pid();
+    number = atomic_load_explicit(&page, memory_order_acquire);
+    return number ? by_page(number) : by_pid();
 }

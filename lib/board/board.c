@@ -165,35 +165,39 @@ static bool fits_brief(const struct shmfi_record *record)
 /* Is the worker's last record `number`, and in brief? Then `record` is that. */
 static bool read_brief(const struct shmfi_line *line, uint64_t number, struct shmfi_record *record)
 {
-    uint64_t words[SHMFI_BRIEF];
     if (atomic_load_explicit(&line->done, memory_order_acquire) != number + 1)
         return false;
-    for (int i = 0; i < SHMFI_BRIEF; i++)
-        words[i] = atomic_load_explicit(&line->brief[i], memory_order_relaxed);
+    uint64_t ticket = atomic_load_explicit(&line->brief[0], memory_order_relaxed);
+    uint64_t what = atomic_load_explicit(&line->brief[1], memory_order_relaxed);
+    uint64_t nanoseconds = atomic_load_explicit(&line->brief[2], memory_order_relaxed);
+    uint64_t data = atomic_load_explicit(&line->brief[3], memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
-    if (atomic_load_explicit(&line->begun, memory_order_relaxed) != number + 1 || !words[1])
+    if (atomic_load_explicit(&line->begun, memory_order_relaxed) != number + 1 || !what)
         return false;
-    record->ticket = words[0];
-    record->incarnation = words[1] >> 32;
+    record->ticket = ticket;
+    record->incarnation = what >> 32;
     record->kind = SHMFI_RESULT_INLINE;
     record->status = SHMF_OK;
-    record->size = (words[1] & 0xff) <= BRIEF_DATA ? words[1] & 0xff : BRIEF_DATA;
-    record->nanoseconds = words[2];
-    memcpy(record->data, &words[3], BRIEF_DATA);
+    record->size = (what & 0xff) <= BRIEF_DATA ? what & 0xff : BRIEF_DATA;
+    record->nanoseconds = nanoseconds;
+    memcpy(record->data, &data, BRIEF_DATA);
     return true;
 }
 
 static void write_brief(struct shmfi_line *line, uint64_t number, const struct shmfi_record *record)
 {
-    uint64_t words[SHMFI_BRIEF] = {record->ticket, 0, record->nanoseconds, 0};
+    uint64_t what = 0, data = 0;
     if (fits_brief(record)) {
-        words[1] = record->incarnation << 32 | SHMFI_RESULT_INLINE << 8 | record->size;
-        memcpy(&words[3], record->data, (size_t)record->size);
+        what = record->incarnation << 32 | SHMFI_RESULT_INLINE << 8 | record->size;
+        if (record->size)
+            memcpy(&data, record->data, (size_t)record->size);
     }
     atomic_store_explicit(&line->begun, number + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
-    for (int i = 0; i < SHMFI_BRIEF; i++)
-        atomic_store_explicit(&line->brief[i], words[i], memory_order_relaxed);
+    atomic_store_explicit(&line->brief[0], record->ticket, memory_order_relaxed);
+    atomic_store_explicit(&line->brief[1], what, memory_order_relaxed);
+    atomic_store_explicit(&line->brief[2], record->nanoseconds, memory_order_relaxed);
+    atomic_store_explicit(&line->brief[3], data, memory_order_relaxed);
 }
 
 void shmfi_board_read(const struct shmfi_board *board, uint32_t worker, uint64_t got,
@@ -309,6 +313,29 @@ static uint64_t first_entry(struct shmfi_board *board, const struct shmfi_claime
     return first;
 }
 
+const _Atomic uint64_t *shmfi_board_next(const struct shmfi_board *board,
+                                         const struct shmfi_claimer *me)
+{
+    return &board->order[me->cursor & (board->geometry.order - 1)];
+}
+
+static uint64_t claimed(struct shmfi_board *board, struct shmfi_claimer *me, uint64_t at,
+                        uint64_t ticket)
+{
+    me->cursor = at + 1;
+    if (at % 8 == 0)
+        atomic_store_explicit(&board->header->hint, at + 1, memory_order_relaxed);
+    return ticket;
+}
+
+/* CLAIM NEXT. It may be seen before the tail that counts it, and before the state
+ * that makes its slot one to be claimed: so it is passed only with its task in hand. */
+uint64_t shmfi_board_claim_next(struct shmfi_board *board, struct shmfi_claimer *me)
+{
+    uint64_t ticket = atomic_load_explicit(shmfi_board_next(board, me), memory_order_relaxed);
+    return try_claim(board, me, ticket) ? claimed(board, me, me->cursor, ticket) : SHMFI_NO_TICKET;
+}
+
 /* CLAIM. */
 uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
 {
@@ -322,10 +349,7 @@ uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
                                                memory_order_relaxed);
         if (!try_claim(board, me, ticket))
             continue;
-        me->cursor = at + 1;
-        if (at % 8 == 0)
-            atomic_store_explicit(&board->header->hint, at + 1, memory_order_relaxed);
-        return ticket;
+        return claimed(board, me, at, ticket);
     }
     me->cursor = tail;
     return SHMFI_NO_TICKET;
@@ -347,8 +371,8 @@ struct shmfi_record *shmfi_board_record(struct shmfi_board *board, const struct 
 void shmfi_board_expect(struct shmfi_board *board, const struct shmfi_claimer *me)
 {
     const struct shmfi_record *record = record_at(board, me->worker, me->done);
-    __builtin_prefetch(record, 1);
-    __builtin_prefetch((const char *)record + 64, 1);
+    shmfi_fetch_to_write(record);
+    shmfi_fetch_to_write((const char *)record + 64);
 }
 
 /* PUBLISH: `current` first, or a task that was delivered could be struck. */

@@ -1,6 +1,6 @@
 /* The board's verbs, for plain memory: nothing here maps, forks or allocates, so the protocol is
  * tested with threads as well as with processes. test/model/board.pml has it as a model, whose
- * steps are named QUEUE, REVOKE, HARVEST, JOIN, CLAIM, RUN and PUBLISH. */
+ * steps are named QUEUE, REVOKE, HARVEST, JOIN, CLAIM, CLAIM NEXT, RUN and PUBLISH. */
 #ifndef SHMFI_BOARD_H
 #define SHMFI_BOARD_H
 
@@ -94,6 +94,15 @@ bool shmfi_board_is_surplus(const struct shmfi_board *board, uint32_t worker);
 
 /* Claims the oldest queued task; its ticket, or SHMFI_NO_TICKET. */
 uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me);
+
+/* The entry that comes next, which changes when a task is queued; to be looked at while there is
+ * none, by a worker that has the value that it had before. */
+const _Atomic uint64_t *shmfi_board_next(const struct shmfi_board *board,
+                                         const struct shmfi_claimer *me);
+
+/* Claims the task of the entry that has come next, `tail` counting it or not yet. As above; no
+ * ticket: look at `tail`. */
+uint64_t shmfi_board_claim_next(struct shmfi_board *board, struct shmfi_claimer *me);
 
 /* Says on the board which task runs, for the supervisor to see. */
 void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket,

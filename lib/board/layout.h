@@ -27,6 +27,18 @@
 /* Two cache lines: x86 prefetches pairs, some ARM64 have 128-byte lines. */
 #define SHMFI_LINE 128
 
+/* Has the line fetched for writing, so that the store that comes does not ask for it once more.
+ * (Compilers for x86-64 take __builtin_prefetch's word for that only where they are told that the
+ * processor knows the instruction; those that do not, take it for none.) */
+static inline void shmfi_fetch_to_write(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
 struct shmfi_geometry {
     uint32_t workers; /* places for them; header.places says how many are in use */
     uint32_t slots;   /* tasks in flight at most; a power of two */
@@ -72,10 +84,13 @@ struct shmfi_board_header {
     struct shmfi_geometry geometry; /* constant */
     uint64_t budget;                /* constant: bytes that workers may hold */
 
-    /* application: what idle workers look at again and again, so nothing that changes more often
-     * than tasks come lies in this line */
+    /* application: what changes with every task, and nothing else */
     alignas(SHMFI_LINE) _Atomic uint64_t tail; /* entries appended to order[]; release */
-    _Atomic uint32_t stopping;                 /* nonzero: workers that find nothing to do exit */
+
+    /* application: what workers look at again and again, so nothing that changes as often as tasks
+     * come lies in this line */
+    alignas(SHMFI_LINE) _Atomic uint32_t stopping; /* nonzero: workers that find nothing to do
+                                                      exit */
     _Atomic uint32_t places; /* workers wanted now: those with this number and above end */
     _Atomic uint32_t trims;  /* requests to give up what is cached; workers look for changes */
 

@@ -12,7 +12,7 @@
 #include <linux/futex.h>
 #include <time.h>
 
-#define LOOKS       16 /* between two looks at the clock, which costs as much as a pause */
+#define LOOKS       16 /* at the watched word, between two at everything */
 #define SPIN_NS     20000u
 #define PAUSE_NS    2000u
 #define SLOW_YIELD  500000u /* a yield that took longer gave a stranger a time slice */
@@ -26,31 +26,25 @@ uint64_t shmfi_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static inline void pause_cpu(void)
+/* What paces it is the clock, which costs as much as a pause: so the worker that finds a task here
+ * knows when that began, and a clock less is read on the task's way. */
+static bool spin_pausing(struct shmfi_spinner *spinner, struct shmfi_watch watch,
+                         shmfi_ready_fn ready, void *context, uint64_t start)
 {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-static bool look_pausing(shmfi_ready_fn ready, void *context)
-{
-    for (int i = 0; i < LOOKS; i++) {
+    uint64_t now = start;
+    do {
+        for (int i = 0; i < LOOKS && watch.word; i++) {
+            spinner->looked = now;
+            if (atomic_load_explicit(watch.word, memory_order_acquire) != watch.old)
+                return true;
+            now = shmfi_now();
+        }
+        spinner->looked = now;
         if (ready(context))
             return true;
-        pause_cpu();
-    }
-    return false;
-}
-
-static bool spin_pausing(shmfi_ready_fn ready, void *context, uint64_t start)
-{
-    do
-        if (look_pausing(ready, context))
-            return true;
-    while (shmfi_now() - start < PAUSE_NS);
+        now = shmfi_now();
+    } while (now - start < PAUSE_NS);
+    spinner->looked = 0;
     return false;
 }
 
@@ -63,12 +57,14 @@ static void punish(struct shmfi_spinner *spinner, uint64_t now)
     spinner->no_yield_until = now + spinner->penalty;
 }
 
-bool shmfi_spin(struct shmfi_spinner *spinner, shmfi_ready_fn ready, void *context)
+bool shmfi_spin(struct shmfi_spinner *spinner, struct shmfi_watch watch, shmfi_ready_fn ready,
+                void *context)
 {
-    if (spinner->pause_first ? look_pausing(ready, context) : ready(context))
+    spinner->looked = 0;
+    if (ready(context))
         return true;
     uint64_t start = shmfi_now();
-    if (spinner->pause_first && spin_pausing(ready, context, start))
+    if (spinner->pause_first && spin_pausing(spinner, watch, ready, context, start))
         return true;
     if (start < spinner->no_yield_until)
         return false;

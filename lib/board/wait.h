@@ -7,6 +7,7 @@
 /* How this process spins; private to it. */
 struct shmfi_spinner {
     bool pause_first;        /* every runnable process of the pool has a cpu of its own */
+    uint64_t looked;         /* ns; not long before the look that found something; 0: not known */
     uint64_t no_yield_until; /* ns; somebody else needs the cpus */
     uint64_t penalty;        /* ns; how long the next such time will be */
 };
@@ -15,8 +16,16 @@ typedef bool (*shmfi_ready_fn)(void *context);
 
 uint64_t shmfi_now(void); /* CLOCK_MONOTONIC, ns */
 
+/* A word that says, by having another value than `old`, that a call of `ready` would be true:
+ * looked at between these, because it is one load. NULL: there is no such word. */
+struct shmfi_watch {
+    const _Atomic uint64_t *word;
+    uint64_t old;
+};
+
 /* Waits some 20 us for `ready` without sleeping. True as soon as it is. */
-bool shmfi_spin(struct shmfi_spinner *spinner, shmfi_ready_fn ready, void *context);
+bool shmfi_spin(struct shmfi_spinner *spinner, struct shmfi_watch watch, shmfi_ready_fn ready,
+                void *context);
 
 /* Worker: sleeps until it is woken, `ready`, or `timeout_ms` have passed. */
 void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready, void *context,

@@ -114,6 +114,7 @@ static void free_parts(struct shmf_pool *pool)
         shmfi_sys.munmap(pool->board_memory, pool->board_size);
     if (pool->board_fd >= 0)
         shmfi_sys.close(pool->board_fd);
+    shmf_result_free(pool->spare);
     shmfi_sys.free(pool->free_slots);
     shmfi_sys.free(pool->jobs);
     shmfi_sys.free(pool->members);

@@ -75,7 +75,10 @@ static void free_input(struct shmf_future *future)
 static int enter_backlog(struct shmf_future *future, struct shmf_error *err)
 {
     struct shmf_pool *pool = future->pool;
-    int rc = copy_input(future, err);
+    int rc = shmfi_check_sizes(&future->order, err);
+    if (rc)
+        return rc;
+    rc = copy_input(future, err);
     if (rc) {
         free_input(future);
         return rc;
@@ -131,7 +134,8 @@ int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
         empty_backlog(pool);
     if (pool->orphans_over)
         shmfi_pool_retire_orphans(pool, false);
-    shmfi_pool_send_drops(pool);
+    if (pool->has_dropped)
+        shmfi_pool_send_drops(pool);
     return harvested;
 }
 
@@ -152,6 +156,8 @@ int shmfi_future_check(struct shmf_pool *pool, shmf_task_fn fn, const struct shm
     if (input && input->n_handles && !input->handles)
         return shmfi_error(err, SHMF_E_INVAL, "input.handles: NULL, but n_handles is %zu",
                            input->n_handles);
+    if (!options)
+        return SHMF_OK;
     if (options->attempts < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.attempts: %d", options->attempts);
     if (!(options->deadline_seconds >= 0 && options->deadline_seconds <= SHMFI_LONGEST_SECONDS))
@@ -164,21 +170,35 @@ void shmfi_future_init(struct shmf_future *future, struct shmf_pool *pool, shmf_
                        const struct shmf_task_input *input,
                        const struct shmf_submit_options *options)
 {
-    *future = (struct shmf_future){
-        .sink = {.deliver = deliver, .attempts = options->attempts ? options->attempts : 1},
-        .pool = pool,
-        .epoch = pool->epoch,
-        .done_fn = options->done_fn,
-        .user = options->user,
-        .order = {.sink = &future->sink,
-                  .function = fn,
-                  .context = options->context,
-                  .index = options->index,
-                  .seed = options->seed,
-                  .deadline = (uint64_t)(options->deadline_seconds * 1e9)},
-    };
-    if (input)
-        future->order.input = *input;
+    static const struct shmf_submit_options defaults;
+    if (!options)
+        options = &defaults;
+    /* In parts: compilers clear a large structure in one go, by an instruction that begins slowly.
+     */
+    future->sink = (struct shmfi_sink){.deliver = deliver,
+                                       .attempts = options->attempts ? options->attempts : 1};
+    future->pool = pool;
+    future->epoch = pool->epoch;
+    future->previous = future->next = NULL;
+    future->waiting = NULL;
+    future->waits_at = NULL;
+    future->in_backlog = false;
+    future->order.sink = &future->sink;
+    future->order.function = fn;
+    future->order.context = options->context;
+    future->order.index = options->index;
+    future->order.seed = options->seed;
+    future->order.shared = NULL;
+    future->order.deadline = (uint64_t)(options->deadline_seconds * 1e9);
+    future->order.call = NULL;
+    future->order.begin = future->order.end = 0;
+    future->order.granted = NULL;
+    future->order.input = input ? *input : (struct shmf_task_input){0};
+    future->pins = NULL;
+    future->done_fn = options->done_fn;
+    future->user = options->user;
+    atomic_init(&future->done, false);
+    future->result = NULL;
 }
 
 static int start(struct shmf_future *future, struct shmf_error *err)
@@ -186,13 +206,14 @@ static int start(struct shmf_future *future, struct shmf_error *err)
     struct shmf_pool *pool = future->pool;
     if (pool->is_inline)
         return shmfi_run_inline(pool, &future->order, err);
-    int rc = shmfi_check_sizes(&future->order, err);
-    if (rc)
-        return rc;
-    shmfi_pool_advance(pool, NULL);
-    rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
-    if (rc == 1)
+    if (pool->n_free < pool->board.geometry.slots) /* else nothing can have come */
+        shmfi_pool_advance(pool, NULL);
+    int rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
+    if (rc == 1) {
         shmfi_wake_some(&pool->board, 1);
+        if (!pool->spare) /* while the worker is busy, so that the next task need not wait for it */
+            pool->spare = shmfi_result_new();
+    }
     return rc ? rc : enter_backlog(future, err);
 }
 
@@ -218,9 +239,6 @@ struct shmf_future *shmf_pool_submit(struct shmf_pool *pool, shmf_task_fn fn,
                                      const struct shmf_submit_options *options,
                                      struct shmf_error *err)
 {
-    static const struct shmf_submit_options defaults;
-    if (!options)
-        options = &defaults;
     if (shmfi_future_check(pool, fn, input, options, err))
         return NULL;
     struct shmf_future *future = shmfi_sys.malloc(sizeof *future);

@@ -22,7 +22,8 @@ struct shmf_future {
     struct shmf_result *result;
 };
 
-/* SHMF_E_INVAL and others: the arguments of a submission make no sense. */
+/* SHMF_E_INVAL and others: the arguments of a submission make no sense. `options` may be NULL, here
+ * and below: the defaults. */
 int shmfi_future_check(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_task_input *input,
                        const struct shmf_submit_options *options, struct shmf_error *err);
 

@@ -90,8 +90,6 @@ static int wait_locked(struct shmf_future *future, int harvested, uint64_t deadl
             return rc;
         if (this_time > wait_ms)
             wait_ms = this_time;
-        /* Its slot was the worker's; harvesting will look at it, and the next task lie there. */
-        __builtin_prefetch(&pool->board.slots[future->sink.slot], 1);
         harvested = shmfi_pool_advance(pool, err);
     }
     return SHMF_OK;
@@ -137,10 +135,7 @@ struct shmf_result *shmf_pool_apply(struct shmf_pool *pool, shmf_task_fn fn,
                                     const struct shmf_submit_options *options,
                                     struct shmf_error *err)
 {
-    static const struct shmf_submit_options defaults;
     struct shmf_future future;
-    if (!options)
-        options = &defaults;
     if (shmfi_future_check(pool, fn, input, options, err))
         return NULL;
     shmfi_future_init(&future, pool, fn, input, options);

@@ -24,7 +24,8 @@ static void deliver(struct shmf_pool *pool, uint32_t slot)
     struct shmf_result *result = job->result;
     struct shmfi_sink *sink = job->sink;
     job->result = NULL;
-    shmfi_grants_over(job->granted);
+    if (job->granted)
+        shmfi_grants_over(job->granted);
     if (result->failure.code && result->worker >= 0) { /* it ran: what it may have written */
         result->granted = job->granted;
         job->granted = NULL;
@@ -58,7 +59,7 @@ static struct shmfi_job *job_of(struct shmf_pool *pool, const struct shmfi_membe
     if (slot >= pool->board.geometry.slots)
         return NULL;
     struct shmfi_job *job = &pool->jobs[slot];
-    __builtin_prefetch(&pool->board.slots[slot], 1); /* ours next: the next task's, most likely */
+    shmfi_fetch_to_write(&pool->board.slots[slot]); /* ours next: the next task's, most likely */
     if (!job->busy || job->generation != generation ||
         shmfi_board_claimant(&pool->board, slot, generation) != member->incarnation)
         return NULL;
@@ -124,7 +125,8 @@ static int fill_result(struct shmf_pool *pool, uint32_t worker, const struct shm
                        struct shmfi_job *job)
 {
     struct shmf_result *result = job->result;
-    struct shmf_error err = {0};
+    struct shmf_error err; /* not cleared as a whole, which would take longer than all the rest */
+    err.message[0] = '\0';
     result->index = job->index;
     result->worker = (int)worker;
     result->nanoseconds = record->nanoseconds;

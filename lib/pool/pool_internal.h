@@ -72,6 +72,7 @@ struct shmf_pool {
     pthread_mutex_t lock;
     pthread_cond_t harvested; /* somebody parked for all and is back */
     bool parked;              /* a thread is in poll for everybody */
+    uint32_t followers;       /* threads that wait for it to come back */
     uint32_t away;            /* threads that let go of the lock in the middle of a call */
     bool freeing;             /* they are called back: the pool goes */
     _Atomic uint32_t entered; /* threads that are inside a call; the pool goes when there is none */
@@ -100,6 +101,7 @@ struct shmf_pool {
 
     struct shmfi_member *members; /* max_workers */
     struct shmfi_job *jobs;       /* board.geometry.slots */
+    struct shmf_result *spare;    /* for the next task; or NULL: it is made then */
     uint32_t *free_slots;
     uint32_t n_free;
     uint32_t spawned; /* workers that the supervisor reported as forked */

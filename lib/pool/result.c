@@ -83,8 +83,11 @@ void shmf_result_free(struct shmf_result *result)
         return;
     if (result->object)
         result->free_object(result->object);
-    shmfi_segment_unref(result->segment);
-    shmfi_sys.free((void *)(uintptr_t)result->failure.backtrace);
-    shmfi_sys.free(result->granted);
+    if (result->segment)
+        shmfi_segment_unref(result->segment);
+    if (result->failure.code) {
+        shmfi_sys.free((void *)(uintptr_t)result->failure.backtrace);
+        shmfi_sys.free(result->granted);
+    }
     shmfi_sys.free(result);
 }

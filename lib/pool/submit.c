@@ -26,6 +26,12 @@ static size_t n_shared(const struct shmfi_order *order)
     return order->shared ? order->shared->count : 0;
 }
 
+/* Most tasks have none, and nothing is looked for then. */
+static bool has_handles(const struct shmfi_order *order)
+{
+    return order->shared || order->input.n_handles;
+}
+
 int shmfi_check_sizes(const struct shmfi_order *order, struct shmf_error *err)
 {
     const struct shmf_task_input *input = &order->input;
@@ -148,7 +154,8 @@ static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot,
     uint64_t size = shmfi_payload_size(order->input.arg_size, n_handles);
     if (size > SHMFI_INLINE_PAYLOAD)
         return spill(pool, slot, order, size, parcel, err);
-    fill_payload(slot->payload, order);
+    if (size)
+        fill_payload(slot->payload, order);
     return 1;
 }
 
@@ -163,7 +170,7 @@ static int make_parcel(struct shmf_pool *pool, struct shmfi_slot *slot,
         if (!parcel->pins)
             return shmfi_error(err, SHMF_E_NOMEM, "no memory to note a task's handles");
     }
-    int rc = prepare_handles(pool, order, parcel, err);
+    int rc = has_handles(order) ? prepare_handles(pool, order, parcel, err) : 1;
     return rc == 1 ? write_slot(pool, slot, order, parcel, err) : rc;
 }
 
@@ -180,8 +187,12 @@ static int keep_copy(struct shmfi_job *job, const struct shmfi_slot *slot, struc
 }
 
 /* Made now, so that nothing can fail when the result is there. */
-static int prepare_result(struct shmfi_job *job, struct shmf_error *err)
+static int prepare_result(struct shmf_pool *pool, struct shmfi_job *job, struct shmf_error *err)
 {
+    if (!job->result && pool->spare) {
+        job->result = pool->spare;
+        pool->spare = NULL;
+    }
     if (!job->result)
         job->result = shmfi_result_new();
     return job->result ? 1 : shmfi_error(err, SHMF_E_NOMEM, "no memory for a task's result");
@@ -208,15 +219,19 @@ static int submit(struct shmf_pool *pool, const struct shmfi_order *order,
     if (rc == 1 && order->sink->attempts > 1)
         rc = keep_copy(job, slot, err);
     if (rc == 1)
-        rc = prepare_result(job, err);
+        rc = prepare_result(pool, job, err);
     if (rc != 1) {
         drop_pins(parcel.pins, parcel.n_pins);
         return rc;
     }
+    job->generation++;
+    if (order->deadline)
+        watch(pool, job);
+    shmfi_board_queue(&pool->board, at, job->generation);
+    /* A worker has it already. It is noted before anybody can look for it: who holds the lock. */
     pool->n_free--;
     job->busy = true;
     job->suspect = false;
-    job->generation++;
     job->attempts = 1;
     job->index = order->index;
     job->sink = order->sink;
@@ -226,9 +241,6 @@ static int submit(struct shmf_pool *pool, const struct shmfi_order *order,
     job->n_pins = parcel.n_pins;
     job->granted = granted;
     job->serial = pool->serial++;
-    if (order->deadline)
-        watch(pool, job);
-    shmfi_board_queue(&pool->board, at, job->generation);
     return 1;
 }
 
@@ -250,7 +262,7 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
     if (!pool->n_free)
         return 0;
     int rc = shmfi_check_sizes(order, err);
-    if (!rc && !granted)
+    if (!rc && !granted && has_handles(order))
         rc = take_grants(pool, order, &granted, err);
     if (rc)
         return rc;
@@ -293,14 +305,20 @@ void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)
     if (job->has_deadline)
         atomic_fetch_sub_explicit(&pool->board.header->deadlines, 1, memory_order_relaxed);
     job->has_deadline = false;
-    shmfi_grants_over(job->granted);
-    shmfi_sys.free(job->granted);
-    job->granted = NULL;
-    drop_pins(job->pins, job->n_pins);
-    job->pins = NULL;
-    job->n_pins = 0;
-    shmfi_shared_unref(job->shared);
-    job->shared = NULL;
+    if (job->granted) {
+        shmfi_grants_over(job->granted);
+        shmfi_sys.free(job->granted);
+        job->granted = NULL;
+    }
+    if (job->pins) {
+        drop_pins(job->pins, job->n_pins);
+        job->pins = NULL;
+        job->n_pins = 0;
+    }
+    if (job->shared) {
+        shmfi_shared_unref(job->shared);
+        job->shared = NULL;
+    }
     job->busy = false;
     job->sink = NULL;
     pool->free_slots[pool->n_free++] = at;

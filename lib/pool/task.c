@@ -173,7 +173,8 @@ void shmfi_task_clean(struct shmf_task *task)
 
 void shmfi_task_run(struct shmf_task *task, shmf_task_fn function, void *context)
 {
-    task->began = shmfi_now();
+    if (!task->began)
+        task->began = shmfi_now();
     int rc = function(task, context);
     task->nanoseconds = shmfi_now() - task->began;
     /* A recorded error does not fail a task that says it succeeded: it may have coped. */

@@ -29,7 +29,8 @@ struct shmf_task {
     int worker;
 
     /* what came of it */
-    uint64_t began; /* shmfi_now(), when its function was called */
+    uint64_t began; /* shmfi_now(), when its function was called, or when it came to a worker that
+                       waited for it; before it runs: 0, not known yet */
     uint64_t nanoseconds;
     struct shmf_error error;       /* code 0: none so far */
     uint32_t kind;                 /* of the segment; SHMF_KIND_NONE: inline bytes */

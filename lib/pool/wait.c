@@ -47,27 +47,36 @@ void shmfi_pool_wake_parked(struct shmf_pool *pool)
 static void follow(struct shmf_pool *pool)
 {
     pool->away++;
+    pool->followers++;
     pthread_cond_wait(&pool->harvested, &pool->lock);
+    pool->followers--;
     pool->away--;
     if (pool->freeing)
         pthread_cond_broadcast(&pool->harvested);
 }
 
 /* With pool.lock released meanwhile. True: a worker published soon, before it came to sleeping. */
-static bool wait_unlocked(struct shmf_pool *pool, int timeout_ms)
+static bool wait_unlocked(struct shmf_pool *pool, const struct shmfi_sink *sink, int timeout_ms)
 {
     if (pool->parked) {
         follow(pool);
         return false;
     }
+    struct shmfi_watch watch = {0};
+    if (pool->n_workers == 1)
+        watch = (struct shmfi_watch){&pool->board.lines[0].done, pool->members[0].got};
     pool->parked = true;
     shmfi_pool_step_out(pool);
-    bool soon = shmfi_spin(&pool->spinner, shmfi_pool_has_news, pool);
+    bool soon = shmfi_spin(&pool->spinner, watch, shmfi_pool_has_news, pool);
+    /* Its slot was the worker's; harvesting will look at it, and the next task lie there. */
+    if (soon && sink)
+        shmfi_fetch_to_write(&pool->board.slots[sink->slot]);
     if (!soon)
         sleep_in_poll(pool, timeout_ms);
     shmfi_pool_step_in(pool);
     pool->parked = false;
-    pthread_cond_broadcast(&pool->harvested);
+    if (pool->followers)
+        pthread_cond_broadcast(&pool->harvested);
     return soon;
 }
 
@@ -259,7 +268,7 @@ int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int 
 {
     bool blocked = blocked_by_caller(pool, sink);
     shmfi_desk_flush(pool);
-    bool soon = wait_unlocked(pool, *wait_ms);
+    bool soon = wait_unlocked(pool, sink, *wait_ms);
     if (pool->freeing)
         return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
     if (soon)

@@ -113,6 +113,8 @@ static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
     task->segment = NULL;
     task->size = 0;
     task->began = task->nanoseconds = 0;
+    uint64_t news_at = self->news_at;
+    self->news_at = 0;
     const uint8_t *payload = payload_of(self, slot);
     if (!payload)
         return false;
@@ -122,6 +124,8 @@ static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
     task->n_own = slot->n_handles;
     for (size_t i = 0; i < task->n_own; i++)
         shmfi_worker_await_region(self, &task->own[i]);
+    if (!task->n_own && payload == slot->payload)
+        task->began = news_at;
     return true;
 }
 
@@ -157,7 +161,8 @@ static void fill_record(struct shmfi_worker *self, uint64_t ticket)
         record->segment = shmfi_segment_handle(task->segment, task->kind);
     } else {
         record->kind = SHMFI_RESULT_INLINE;
-        memcpy(record->data, task->bytes, task->size);
+        if (task->size)
+            memcpy(record->data, task->bytes, task->size);
     }
 }
 
@@ -206,7 +211,7 @@ static bool has_news(void *context)
            shmfi_worker_is_asked_to_trim(self) || shmfi_board_is_surplus(board, self->me.worker);
 }
 
-static void idle(struct shmfi_worker *self)
+static uint64_t idle(struct shmfi_worker *self)
 {
     if (self->unrung) {
         shmfi_ring_app(self->board, self->eventfd);
@@ -214,22 +219,26 @@ static void idle(struct shmfi_worker *self)
     }
     if (atomic_load_explicit(&self->board->header->stopping, memory_order_acquire))
         finish(self);
-    shmfi_worker_relieve(self);
-    shmfi_worker_read_mail(self);
     shmfi_board_expect(self->board, &self->me);
     self->spinner.pause_first = shmfi_board_places(self->board) + 1 <= self->cpus;
     if (!self->idle_since) /* the clock was read when the last task was over, if it began */
         self->idle_since =
             self->task.began ? self->task.began + self->task.nanoseconds : shmfi_now();
-    if (shmfi_spin(&self->spinner, has_news, self))
-        return;
+    struct shmfi_watch watch = {.word = shmfi_board_next(self->board, &self->me)};
+    watch.old = atomic_load_explicit(watch.word, memory_order_relaxed);
+    if (shmfi_spin(&self->spinner, watch, has_news, self)) {
+        self->news_at = self->spinner.looked;
+        return shmfi_board_claim_next(self->board, &self->me);
+    }
     shmfi_worker_take_returns(self);
     shmfi_worker_count_waiting(self, shmfi_now());
     shmfi_worker_count(self);
     if (has_served(self))
         retire(self);
     shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
-    shmfi_worker_check_app(self);
+    if (!has_news(self))
+        shmfi_worker_check_app(self);
+    return SHMFI_NO_TICKET;
 }
 
 static _Noreturn void loop(struct shmfi_worker *self)
@@ -237,17 +246,17 @@ static _Noreturn void loop(struct shmfi_worker *self)
     for (;;) {
         if (shmfi_board_is_surplus(self->board, self->me.worker))
             retire(self);
+        shmfi_worker_relieve(self);
+        shmfi_worker_read_mail(self);
         uint64_t ticket = shmfi_board_claim(self->board, &self->me);
-        if (ticket == SHMFI_NO_TICKET) {
-            idle(self);
+        if (ticket == SHMFI_NO_TICKET)
+            ticket = idle(self);
+        if (ticket == SHMFI_NO_TICKET)
             continue;
-        }
         run(self, ticket);
         self->tasks++;
         if (has_served(self))
             retire(self);
-        shmfi_worker_relieve(self);
-        shmfi_worker_read_mail(self);
     }
 }
 

@@ -23,6 +23,7 @@ struct shmfi_worker {
     uint32_t unrung; /* records published since the application was last woken */
     uint32_t cpus;   /* that the pool may use */
 
+    uint64_t news_at;    /* ns: when a task came that it waited for; 0: not known */
     uint64_t idle_since; /* ns: time without a task that is not counted yet; 0: there is none */
     uint64_t uncounted;  /* ns and tasks since the dearer figures were taken */
     uint32_t uncounted_tasks;

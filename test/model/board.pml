@@ -147,7 +147,7 @@ inline store_done(w)
 /* CLAIM: walk order[] from the cursor (or the hint) to the tail. An entry that is below the tail
  * does not change any more, so what is seen of it does not depend on when: the tail
  * is one step, the walk up to the CAS that succeeds another. */
-inline claim(w)
+inline claim_by_tail(w)
 {
     atomic { got_one = false; t = tail }
 #ifdef MISTAKE_CLAIM_WITHOUT_CAS
@@ -195,6 +195,28 @@ inline claim(w)
     if
     :: atomic { got_one -> hint = at; at = 0; t = 0 } /* every eighth time: here, always */
     :: atomic { !got_one -> at = 0; t = 0 }
+    fi
+}
+
+/* CLAIM NEXT: the entry at the cursor is seen before the tail that counts it. It is passed only with
+ * its task in hand: on some processors it may be seen before its slot's state, too, and nobody would
+ * come back to it. */
+inline claim(w)
+{
+    if
+    :: atomic {
+            tail_pending && cursor < tail_buffer ->
+            s = order[cursor] / 16;
+            g = order[cursor] % 16;
+            if
+            :: phase[s] == QUEUED && generation[s] == g ->
+                phase[s] = CLAIMED; owner[s] = incarnation[w]; got_one = true;
+                cursor++;
+                hint = cursor
+            :: else -> s = 0; g = 0; got_one = false
+            fi
+        }
+    :: claim_by_tail(w)
     fi
 }
 

@@ -92,6 +92,36 @@ static void test_tasks_are_claimed_once_each_in_the_order_in_which_they_were_que
     free(f.memory);
 }
 
+/* As it is between the application's two stores, or where they arrive in another order. */
+static void test_an_entry_is_claimed_before_the_tail_counts_it_and_passed_only_so(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_of(4);
+    struct shmfi_claimer *me = &f.workers[0], *other = &f.workers[1];
+    const _Atomic uint64_t *next = shmfi_board_next(&f.board, me);
+    assert_int_equal(atomic_load(next), SHMFI_NO_TICKET);
+    assert_int_equal(shmfi_board_claim_next(&f.board, me), SHMFI_NO_TICKET);
+    shmfi_board_queue(&f.board, 2, 7);
+    atomic_store(&f.board.header->tail, 0);
+    assert_int_equal(atomic_load(next), shmfi_ticket(2, 7));
+    assert_int_equal(shmfi_board_claim_next(&f.board, me), shmfi_ticket(2, 7));
+    assert_int_equal(shmfi_board_claimant(&f.board, 2, 7), 1);
+    assert_int_equal(shmfi_board_claim(&f.board, me), SHMFI_NO_TICKET);
+    atomic_store(&f.board.header->tail, 1);
+    assert_int_equal(shmfi_board_claim(&f.board, me), SHMFI_NO_TICKET);
+    assert_false(shmfi_board_has_news(&f.board, me));
+    /* What another has is left to the tail, and what is not queued yet is not lost. */
+    shmfi_board_queue(&f.board, 1, 1);
+    assert_int_equal(shmfi_board_claim(&f.board, other), shmfi_ticket(1, 1));
+    assert_int_equal(shmfi_board_claim_next(&f.board, me), SHMFI_NO_TICKET);
+    atomic_store(&f.board.slots[1].state, shmfi_state(SHMFI_CLAIMED, 2, 0));
+    assert_int_equal(shmfi_board_claim_next(&f.board, me), SHMFI_NO_TICKET);
+    atomic_store(&f.board.slots[1].state, shmfi_state(SHMFI_QUEUED, 0, 1));
+    assert_int_equal(shmfi_board_claim_next(&f.board, me), shmfi_ticket(1, 1));
+    assert_int_equal(shmfi_board_claim(&f.board, me), SHMFI_NO_TICKET);
+    free(f.memory);
+}
+
 static void test_a_task_is_either_revoked_or_claimed(void **state)
 {
     (void)state;
@@ -390,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_parts_lie_one_after_the_other_each_on_lines_of_its_own),
         cmocka_unit_test(test_tasks_are_claimed_once_each_in_the_order_in_which_they_were_queued),
+        cmocka_unit_test(test_an_entry_is_claimed_before_the_tail_counts_it_and_passed_only_so),
         cmocka_unit_test(test_a_task_is_either_revoked_or_claimed),
         cmocka_unit_test(test_a_task_that_waits_long_is_not_forgotten_when_the_order_wraps),
         cmocka_unit_test(test_two_entries_for_one_task_start_it_once),

@@ -90,10 +90,17 @@ static void *work(void *context)
     while (!atomic_load(&board->header->stopping)) {
         uint64_t ticket = shmfi_board_claim(board, &self->me);
         take_returns(self);
+        if (ticket == SHMFI_NO_TICKET) {
+            const _Atomic uint64_t *next = shmfi_board_next(board, &self->me);
+            struct shmfi_watch watch = {next, atomic_load(next)};
+            self->spinner.pause_first = self->me.worker % 2;
+            if (shmfi_spin(&self->spinner, watch, worker_has_news, self))
+                ticket = shmfi_board_claim_next(board, &self->me);
+            else
+                shmfi_park(board, self->me.worker, worker_has_news, self, PARK_MS);
+        }
         if (ticket != SHMFI_NO_TICKET)
             run(self, ticket);
-        else if (!shmfi_spin(&self->spinner, worker_has_news, self))
-            shmfi_park(board, self->me.worker, worker_has_news, self, PARK_MS);
     }
     take_returns(self);
     return NULL;
@@ -311,7 +318,7 @@ static void test_a_park_ends_when_its_time_is_over_and_a_spin_sooner(void **stat
     assert_false(shmfi_wake(&board, 0));
     struct shmfi_spinner spinner = {.pause_first = true};
     begun = test_now();
-    assert_false(shmfi_spin(&spinner, never, NULL));
+    assert_false(shmfi_spin(&spinner, (struct shmfi_watch){0}, never, NULL));
     assert_true(test_now() - begun < SOON_S);
     free(memory);
 }
