@@ -18,7 +18,8 @@ static inline size_t put_short(const struct shmfi_csv_part *part,
     return size;
 }
 
-/* Of a column whose offsets are of that type. */
+/* Of a column whose offsets are of that type.
+ * NOLINTBEGIN(bugprone-macro-parentheses): a type has none */
 #define COPY_TEXTS(type)                                                                           \
     do {                                                                                           \
         type *offsets = shmf_frame_offsets_mut(frame, to);                                         \
@@ -28,6 +29,7 @@ static inline size_t put_short(const struct shmfi_csv_part *part,
         }                                                                                          \
         offsets[part->rows] = (type)(at - bytes);                                                  \
     } while (0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void copy_text(struct shmf_frame *frame, int64_t to, const struct shmfi_csv_part *part,
                       const struct shmfi_csv_column *from, bool large)
