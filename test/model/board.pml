@@ -147,7 +147,7 @@ inline store_done(w)
 /* CLAIM: walk order[] from the cursor (or the hint) to the tail. An entry that is below the tail
  * does not change any more, so what is seen of it does not depend on when: the tail
  * is one step, the walk up to the CAS that succeeds another. */
-inline claim_by_tail(w)
+inline claim(w)
 {
     atomic { got_one = false; t = tail }
 #ifdef MISTAKE_CLAIM_WITHOUT_CAS
@@ -201,11 +201,11 @@ inline claim_by_tail(w)
 /* CLAIM NEXT: the entry at the cursor is seen before the tail that counts it. It is passed only with
  * its task in hand: on some processors it may be seen before its slot's state, too, and nobody would
  * come back to it. */
-inline claim(w)
+inline claim_next(w)
 {
-    if
-    :: atomic {
-            tail_pending && cursor < tail_buffer ->
+    atomic {
+        if
+        :: tail_pending && cursor < tail_buffer ->
             s = order[cursor] / 16;
             g = order[cursor] % 16;
             if
@@ -213,11 +213,11 @@ inline claim(w)
                 phase[s] = CLAIMED; owner[s] = incarnation[w]; got_one = true;
                 cursor++;
                 hint = cursor
-            :: else -> s = 0; g = 0; got_one = false
+            :: else -> s = 0; g = 0
             fi
-        }
-    :: claim_by_tail(w)
-    fi
+        :: true /* it is not seen, or not there */
+        fi
+    }
 }
 
 /* RUN and PUBLISH. Nobody looks at the record before `done` says so: filling it is no step of its
@@ -293,7 +293,11 @@ end:
 #endif
                     if
                     :: stopping -> break
-                    :: else -> park(w)
+                    :: else -> claim_next(w);
+                        if
+                        :: got_one -> run_task(w)
+                        :: else -> park(w)
+                        fi
                     fi
                 fi
             od
