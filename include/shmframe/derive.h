@@ -21,7 +21,9 @@ SHMF_API struct shmf_frame *shmf_frame_slice(const struct shmf_frame *frame, int
                                              int64_t count, struct shmf_error *err);
 
 /* The columns at these positions, in this order, as often as they are named, without copying them;
- * otherwise as for slices, but without a handle: a task is given the whole, and selects. */
+ * otherwise as for slices. Its handle (SHMF_KIND_SELECTION) names a segment of its own, made when
+ * it is first asked for, that says which columns are meant; tasks open it as they open frames. It
+ * keeps the memory of the whole as long as itself. */
 SHMF_API struct shmf_frame *shmf_frame_select(const struct shmf_frame *frame,
                                               const int64_t *columns, int64_t n,
                                               struct shmf_error *err);

@@ -107,7 +107,8 @@ SHMF_API struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct sh
 /* Lets go of the frame; its memory is used again when nobody needs it any more. NULL is fine. */
 SHMF_API void shmf_frame_free(struct shmf_frame *frame);
 
-/* The handle with read-only access; region 0 for NULL or an unfinished frame. */
+/* The handle with read-only access; region 0 for NULL or an unfinished frame, and for a selection
+ * of columns whose handle there is no memory for. */
 SHMF_API struct shmf_handle shmf_frame_handle(const struct shmf_frame *frame);
 
 /* ---- shape and columns -------------------------------------------------------------------- */

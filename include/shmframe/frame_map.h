@@ -30,8 +30,8 @@ struct shmf_frame_map_options {
 
 /* Runs `fn` for slices of `frame`, which together are all its rows, and waits. In a task,
  * shmf_task_frame(task, 0) is the slice, and shmf_task_handle(task, 0).begin its first row's place
- * in the segment; with `output`, shmf_task_frame(task, 1) is the same rows of that, to be written.
- * `frame` is finished and no selection; of one without rows there is one slice, without rows.
+ * in the segment, or in a selection; with `output`, shmf_task_frame(task, 1) is the same rows of
+ * that, to be written. `frame` is finished; of one without rows there is one slice, without rows.
  * Returns a finished frame that the caller owns: the output, or what tasks returned, in the order
  * of the rows (as shmf_frame_concat; these wait in the workers' memory until all are there).
  * NULL: `*err` is how the first slice that failed did, with its rows, or the failure of the call

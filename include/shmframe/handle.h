@@ -25,7 +25,8 @@ enum shmf_kind {
     SHMF_KIND_NONE = 0,
     SHMF_KIND_FRAME = 1,
     SHMF_KIND_ARRAY = 2,
-    SHMF_KIND_BYTES = 3
+    SHMF_KIND_BYTES = 3,
+    SHMF_KIND_SELECTION = 4 /* which columns of a frame; opened as the frame that they are */
 };
 
 /* 56 bytes that name a segment; made by the functions that give handles, not by hand. */

@@ -37,9 +37,11 @@ struct shmf_frame {
     struct shmfi_labels column_labels;
     struct shmfi_index row_index;
     struct shmfi_index column_index;
-    const int64_t *selected; /* of a view: the columns' positions in the whole, in `copied`; or
-                                NULL: the same */
-    int64_t first_row;       /* of a view: the first row's position in the whole */
+    const int64_t *selected;     /* of a view: the columns' positions in the whole, in `copied`; or
+                                    NULL: the same */
+    struct shmfi_segment *named; /* of a selection: what its handle names; atomic; NULL: nobody
+                                    asked for it yet */
+    int64_t first_row;           /* of a view: the first row's position in the whole */
     int64_t
         bit_shift;   /* bit r + this of bitmaps and booleans is row r's; below 8; 0 but in views */
     bool is_view;    /* rows and columns of another frame, the whole, whose segment it shares */
@@ -108,6 +110,24 @@ struct shmf_frame *shmfi_frame_slice(const struct shmf_frame *frame, int64_t fir
 /* The rows that a handle names. SHMF_E_RANGE. */
 int shmfi_frame_named_slice(const struct shmf_frame *frame, int64_t begin, int64_t end,
                             struct shmf_frame **slice, struct shmf_error *err);
+
+/* What is seen of a frame; `columns` NULL: all of them. */
+struct shmfi_frame_part {
+    const struct shmf_frame *whole;
+    int64_t first, n_rows;
+    const int64_t *columns;
+    int64_t n_columns;
+};
+
+/* A view of a part; its rows and columns are there. */
+struct shmf_frame *shmfi_frame_view(const struct shmfi_frame_part *part, struct shmf_error *err);
+
+/* selection.c: the segment that the handle of a selection names, made when it is first asked for;
+ * borrowed. NULL: there is no memory for it. And the frame that such a handle names, all its rows.
+ * The whole, if it is shared, is `trusted` as for shmfi_frame_from_segment(). */
+struct shmfi_segment *shmfi_selection_segment(const struct shmf_frame *frame);
+int shmfi_selection_open(const struct shmf_handle *handle, bool trusted, struct shmf_frame **frame,
+                         struct shmf_error *err);
 
 /* Borrowed. */
 struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame);

@@ -93,20 +93,34 @@ int shmfi_frame_from_segment(struct shmfi_segment *segment, bool trusted, struct
     return SHMF_OK;
 }
 
-struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct shmf_error *err)
+static int open_whole(const struct shmf_handle *handle, struct shmf_frame **frame,
+                      struct shmf_error *err)
 {
     struct shmfi_segment *segment;
+    int rc = shmfi_segment_open(handle, &segment, err);
+    if (rc)
+        return rc;
+    bool trusted = handle->access == SHMF_READ_ONLY && shmfi_segment_is_trusted(segment);
+    rc = shmfi_frame_from_segment(segment, trusted, frame, err);
+    if (!rc)
+        (*frame)->writable = (*frame)->writable && handle->access != SHMF_READ_ONLY;
+    return rc;
+}
+
+static int not_a_frame(const struct shmf_handle *handle, struct shmf_error *err)
+{
+    return shmfi_error(err, SHMF_E_INVAL, "handle: does not name a frame (kind %u)", handle->kind);
+}
+
+struct shmf_frame *shmf_frame_open(struct shmf_handle handle, struct shmf_error *err)
+{
     struct shmf_frame *frame = NULL;
-    if (handle.kind != SHMF_KIND_FRAME) {
-        shmfi_error(err, SHMF_E_INVAL, "handle: does not name a frame (kind %u)", handle.kind);
+    int rc = handle.kind == SHMF_KIND_FRAME ? open_whole(&handle, &frame, err)
+             : handle.kind == SHMF_KIND_SELECTION
+                 ? shmfi_selection_open(&handle, false, &frame, err)
+                 : not_a_frame(&handle, err);
+    if (rc)
         return NULL;
-    }
-    if (shmfi_segment_open(&handle, &segment, err))
-        return NULL;
-    bool trusted = handle.access == SHMF_READ_ONLY && shmfi_segment_is_trusted(segment);
-    if (shmfi_frame_from_segment(segment, trusted, &frame, err))
-        return NULL;
-    frame->writable = frame->writable && handle.access != SHMF_READ_ONLY;
     if (!handle.begin && !handle.end)
         return frame;
     struct shmf_frame *slice = NULL;
@@ -119,6 +133,7 @@ void shmf_frame_free(struct shmf_frame *frame)
 {
     if (!frame)
         return;
+    shmfi_segment_unref(frame->named);
     shmfi_segment_unref(frame->segment);
     shmfi_private_free(frame->copied);
     shmfi_private_free(frame->alike);
@@ -132,8 +147,12 @@ struct shmfi_segment *shmfi_frame_segment(const struct shmf_frame *frame)
 
 struct shmf_handle shmf_frame_handle(const struct shmf_frame *frame)
 {
-    if (!frame || frame->building || frame->selected || !frame->segment)
+    if (!frame || frame->building || !frame->segment)
         return (struct shmf_handle){0};
+    if (frame->selected) {
+        const struct shmfi_segment *named = shmfi_selection_segment(frame);
+        return named ? shmfi_segment_handle(named, SHMF_KIND_SELECTION) : (struct shmf_handle){0};
+    }
     struct shmf_handle handle = shmfi_segment_handle(frame->segment, SHMF_KIND_FRAME);
     return frame->is_view ? shmf_handle_slice(handle, frame->first_row,
                                               frame->first_row + (int64_t)frame->header.n_rows)

@@ -12,14 +12,6 @@
 
 #include <string.h>
 
-/* What is seen of a frame; `columns` NULL: all of them. */
-struct part {
-    const struct shmf_frame *whole;
-    int64_t first, n_rows;
-    const int64_t *columns;
-    int64_t n_columns;
-};
-
 /* ---- descriptors -------------------------------------------------------------------------- */
 
 /* The first byte is counted twice: where somebody writes it meanwhile, the count is still one. */
@@ -53,7 +45,7 @@ static void move(const struct shmf_frame *view, struct shmf_format_column *colum
     column->null_count = has_nulls ? count_nulls(view, column) : 0;
 }
 
-static void move_columns(struct shmf_frame *view, const struct part *part)
+static void move_columns(struct shmf_frame *view, const struct shmfi_frame_part *part)
 {
     const struct shmf_frame *whole = part->whole;
     uint64_t skipped = (uint64_t)(part->first + whole->bit_shift);
@@ -68,7 +60,7 @@ static void move_columns(struct shmf_frame *view, const struct part *part)
 
 /* ---- labels ------------------------------------------------------------------------------- */
 
-static void move_labels(struct shmf_frame *view, const struct part *part)
+static void move_labels(struct shmf_frame *view, const struct shmfi_frame_part *part)
 {
     struct shmfi_labels *labels = &view->row_labels;
     struct shmf_format_frame *h = &view->header;
@@ -141,7 +133,8 @@ int64_t shmfi_view_column(const struct shmf_frame *frame, int64_t column)
 /* ---- the view ----------------------------------------------------------------------------- */
 
 /* Descriptors, dictionaries, positions: one piece of memory. */
-static int allocate(struct shmf_frame *view, const struct part *part, struct shmf_error *err)
+static int allocate(struct shmf_frame *view, const struct shmfi_frame_part *part,
+                    struct shmf_error *err)
 {
     uint64_t n = (uint64_t)part->n_columns, each = sizeof *view->copied + sizeof(int64_t);
     uint64_t columns, dictionaries, size;
@@ -157,7 +150,7 @@ static int allocate(struct shmf_frame *view, const struct part *part, struct shm
     return SHMF_OK;
 }
 
-static void copy_tables(struct shmf_frame *view, const struct part *part)
+static void copy_tables(struct shmf_frame *view, const struct shmfi_frame_part *part)
 {
     const struct shmf_frame *whole = part->whole;
     struct shmf_format_dictionary *dictionaries = (void *)(view->copied + part->n_columns);
@@ -189,7 +182,7 @@ static void note_matrix(struct shmf_frame *view)
     h->matrix_stride = 0;
 }
 
-static struct shmf_frame *make_view(const struct part *part, struct shmf_error *err)
+struct shmf_frame *shmfi_frame_view(const struct shmfi_frame_part *part, struct shmf_error *err)
 {
     const struct shmf_frame *whole = part->whole;
     struct shmf_frame *view = shmfi_sys.calloc(1, sizeof *view);
@@ -201,6 +194,7 @@ static struct shmf_frame *make_view(const struct part *part, struct shmf_error *
     view->segment = NULL;
     view->copied = NULL;
     view->alike = NULL;
+    view->named = NULL;
     if (allocate(view, part, err)) {
         shmfi_sys.free(view);
         return NULL;
@@ -261,8 +255,8 @@ struct shmf_frame *shmfi_frame_slice(const struct shmf_frame *frame, int64_t fir
                     (long long)count, (long long)first, (long long)shmf_frame_rows(frame));
         return NULL;
     }
-    const struct part part = {frame, first, count, NULL, shmf_frame_columns(frame)};
-    return make_view(&part, err);
+    const struct shmfi_frame_part part = {frame, first, count, NULL, shmf_frame_columns(frame)};
+    return shmfi_frame_view(&part, err);
 }
 
 struct shmf_frame *shmf_frame_select(const struct shmf_frame *frame, const int64_t *columns,
@@ -281,6 +275,7 @@ struct shmf_frame *shmf_frame_select(const struct shmf_frame *frame, const int64
                         (long long)columns[i]);
             return NULL;
         }
-    const struct part part = {frame, 0, shmf_frame_rows(frame), n > 0 ? columns : &none, n};
-    return make_view(&part, err);
+    const struct shmfi_frame_part part = {frame, 0, shmf_frame_rows(frame), n > 0 ? columns : &none,
+                                          n};
+    return shmfi_frame_view(&part, err);
 }

@@ -42,6 +42,11 @@ int shmfi_segment_new(uint64_t length, unsigned flags, struct shmfi_segment **se
 
 struct shmfi_segment *shmfi_segment_ref(struct shmfi_segment *segment);
 
+/* From now on a segment of our own, which keeps none yet, holds a reference to another one, until
+ * it is released; and the other one, or NULL. Borrowed. */
+void shmfi_segment_keep(struct shmfi_segment *segment, struct shmfi_segment *kept);
+struct shmfi_segment *shmfi_segment_kept(const struct shmfi_segment *segment);
+
 /* Was it made by this process, in memory of its own? Views are not. */
 bool shmfi_segment_is_own(const struct shmfi_segment *segment);
 

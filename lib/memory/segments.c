@@ -122,7 +122,7 @@ void shmfi_live_unref_locked(struct shmfi_live *live, struct shmfi_after *after)
 {
     if (--live->refs)
         return;
-    struct shmfi_live *origin = live->origin;
+    struct shmfi_live *origin = live->origin, *kept = live->kept;
     if (origin) {
         if (live->private_mapping)
             shmfi_sys.munmap(live->segment.base, live->segment.length);
@@ -131,6 +131,22 @@ void shmfi_live_unref_locked(struct shmfi_live *live, struct shmfi_after *after)
     } else {
         release(live, after);
     }
+    if (kept)
+        shmfi_live_unref_locked(kept, after);
+}
+
+void shmfi_segment_keep(struct shmfi_segment *segment, struct shmfi_segment *kept)
+{
+    shmfi_memory_enter();
+    live_of(segment)->kept = live_of(kept);
+    live_of(kept)->refs++;
+    shmfi_memory_leave(NULL);
+}
+
+struct shmfi_segment *shmfi_segment_kept(const struct shmfi_segment *segment)
+{
+    struct shmfi_live *kept = live_of((struct shmfi_segment *)(uintptr_t)segment)->kept;
+    return kept ? &kept->segment : NULL;
 }
 
 bool shmfi_segment_is_own(const struct shmfi_segment *segment)

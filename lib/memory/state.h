@@ -93,6 +93,7 @@ struct shmfi_live {
     struct shmfi_segment segment; /* what others see */
     size_t refs;
     struct shmfi_live *origin; /* of a view: the segment that is pinned; not in the table */
+    struct shmfi_live *kept;   /* what it holds a reference to besides; or NULL */
     bool private_mapping;      /* copy-on-write: the view is a mapping of its own */
 };
 

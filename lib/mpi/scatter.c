@@ -105,7 +105,7 @@ int shmf_mpi_scatter(struct shmf_mpi *mpi, int root, const struct shmf_frame *fr
     bool is_root = mpi->place.rank == root;
     if (is_root && !frame)
         rc = shmf_error_set(&why, SHMF_E_INVAL, "frame: NULL");
-    else if (is_root && !shmf_frame_handle(frame).region)
+    else if (is_root && shmf_frame_handle(frame).kind != SHMF_KIND_FRAME)
         rc = shmf_error_set(&why, SHMF_E_ACCESS, "frame: it is not finished, or a selection");
     rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     if (rc)

@@ -62,6 +62,12 @@ int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t positio
     rc = shmfi_segment_open(&shared, pin, &why);
     if (rc)
         return shmfi_error(err, rc, "%s[%zu]: %s", what, position, why.message);
+    if (handle->kind == SHMF_KIND_SELECTION && !shmfi_segment_kept(*pin)) {
+        shmfi_segment_unref(*pin);
+        *pin = NULL;
+        return shmfi_error(err, SHMF_E_INVAL, "%s[%zu]: no selection that this process made", what,
+                           position);
+    }
     if (handle->access != SHMF_WRITABLE || shmfi_segment_is_grantable(*pin))
         return SHMF_OK;
     shmfi_segment_unref(*pin);
@@ -71,19 +77,23 @@ int shmfi_pin(const struct shmf_handle *handle, const char *what, size_t positio
                        position);
 }
 
-/* What workers need to open the handle with its access. */
-static int send_region(struct shmf_pool *pool, struct shmfi_region *region, uint32_t access,
+/* What workers need to open the handle with its access: what it names, and what that is about. */
+static int send_region(struct shmf_pool *pool, const struct shmfi_segment *pin, uint32_t access,
                        struct shmf_error *err)
 {
-    int rc = shmfi_pool_send_region(pool, region, access == SHMF_COPY_ON_WRITE, err);
-    return rc == 1 && access == SHMF_WRITABLE ? shmfi_pool_send_writable(pool, region, err) : rc;
+    const struct shmfi_segment *kept = shmfi_segment_kept(pin);
+    int rc = shmfi_pool_send_region(pool, pin->region, access == SHMF_COPY_ON_WRITE, err);
+    if (rc == 1 && kept)
+        rc = shmfi_pool_send_region(pool, kept->region, access == SHMF_COPY_ON_WRITE, err);
+    return rc == 1 && access == SHMF_WRITABLE ? shmfi_pool_send_writable(pool, pin->region, err)
+                                              : rc;
 }
 
 static int send_shared(struct shmf_pool *pool, const struct shmfi_shared *shared,
                        struct shmf_error *err)
 {
     for (size_t i = 0; shared && i < shared->count; i++) {
-        int rc = send_region(pool, shared->pins[i]->region, shared->handles[i].access, err);
+        int rc = send_region(pool, shared->pins[i], shared->handles[i].access, err);
         if (rc != 1)
             return rc;
     }
@@ -104,7 +114,7 @@ static int prepare_handles(struct shmf_pool *pool, const struct shmfi_order *ord
         if (rc)
             return rc;
         parcel->pins[parcel->n_pins++] = pin;
-        rc = send_region(pool, pin->region, input->handles[i].access, err);
+        rc = send_region(pool, pin, input->handles[i].access, err);
         if (rc != 1)
             return rc;
     }
@@ -334,7 +344,7 @@ void shmfi_pool_resend_regions(struct shmf_pool *pool)
             send_shared(pool, job->shared, NULL);
         /* Which of them is opened copy-on-write is not worth remembering: send descriptors. */
         for (size_t i = 0; job->busy && i < job->n_pins; i++)
-            shmfi_pool_send_region(pool, job->pins[i]->region, true, NULL);
+            send_region(pool, job->pins[i], SHMF_COPY_ON_WRITE, NULL);
         for (size_t i = 0; job->busy && job->granted && i < job->granted->count; i++)
             shmfi_pool_send_writable(pool, shmfi_region_find(job->granted->handles[i].region),
                                      NULL);

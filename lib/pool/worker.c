@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/sys.h"
+#include "handle/selection.h"
 #include "pool/crash.h"
 #include "pool/descriptors.h"
 #include "pool/machine.h"
@@ -101,6 +102,21 @@ static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_s
     return (const uint8_t *)segment->base + SHMFI_BYTES_OFFSET;
 }
 
+/* What a selection is about, too: the application has seen to it that this is a selection's. */
+static void await(struct shmfi_worker *self, const struct shmf_handle *handle)
+{
+    shmfi_worker_await_region(self, handle);
+    const struct shmf_handle shared = shmf_handle_with(*handle, SHMF_READ_ONLY);
+    struct shmfi_segment *segment;
+    if (handle->kind != SHMF_KIND_SELECTION || shmfi_segment_open(&shared, &segment, NULL))
+        return;
+    const struct shmfi_selection_head *head = segment->base;
+    const struct shmf_handle whole =
+        shmf_handle_with(head->whole, (enum shmf_access)handle->access);
+    shmfi_worker_await_region(self, &whole);
+    shmfi_segment_unref(segment);
+}
+
 static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
 {
     struct shmf_task *task = &self->task;
@@ -123,7 +139,7 @@ static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
     task->own = (const void *)(payload + shmfi_payload_size(slot->arg_size, 0));
     task->n_own = slot->n_handles;
     for (size_t i = 0; i < task->n_own; i++)
-        shmfi_worker_await_region(self, &task->own[i]);
+        await(self, &task->own[i]);
     if (!task->n_own && payload == slot->payload)
         task->began = news_at;
     return true;

@@ -109,7 +109,7 @@ static int check(const struct shmf_frame *frame, const struct shmf_frame_map_opt
     if (!frame)
         return shmfi_error(err, SHMF_E_INVAL, "frame: NULL");
     if (!shmf_frame_handle(frame).region)
-        return shmfi_error(err, SHMF_E_INVAL, "frame: it is not finished, or a selection");
+        return shmfi_error(err, SHMF_E_INVAL, "frame: it is not finished");
     if (options->rows < 0)
         return shmfi_error(err, SHMF_E_INVAL, "options.rows: %lld", (long long)options->rows);
     if (options->n_handles && !options->handles)

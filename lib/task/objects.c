@@ -50,9 +50,24 @@ static int check_handle(struct shmf_task *task, size_t position, const struct sh
     if (position >= shmf_task_n_handles(task))
         return shmf_task_fail(task, SHMF_E_RANGE, "handle %zu: the task has %zu handles", position,
                               shmf_task_n_handles(task));
-    if (handle->kind != type->kind)
+    if (handle->kind != type->kind &&
+        (!type->open_selection || handle->kind != type->selection_kind))
         return shmf_task_fail(task, SHMF_E_INVAL, "handle %zu names no %s", position, type->name);
     return SHMF_OK;
+}
+
+/* What this process may write is not kept. */
+static int open_segment(const struct shmf_handle *handle, const struct shmfi_object_type *type,
+                        void **object, bool *keepable, struct shmf_error *err)
+{
+    struct shmfi_segment *segment;
+    int rc = shmfi_segment_open(handle, &segment, err);
+    if (rc)
+        return rc;
+    if (handle->access == SHMF_WRITABLE)
+        return type->open_granted(segment, object, err);
+    *keepable = *keepable && !segment->writable;
+    return type->open(segment, true, object, err);
 }
 
 /* The whole that the handle names a part of; or, not kept, it is freed with the task. */
@@ -65,14 +80,8 @@ static void *open_whole(struct shmf_task *task, size_t position, const struct sh
     if (object)
         return object;
     struct shmf_error err;
-    struct shmfi_segment *segment;
-    int rc = shmfi_segment_open(handle, &segment, &err);
-    if (!rc && handle->access == SHMF_WRITABLE) {
-        rc = type->open_granted(segment, &object, &err);
-    } else if (!rc) {
-        keepable = keepable && !segment->writable;
-        rc = type->open(segment, true, &object, &err);
-    }
+    int rc = handle->kind == type->kind ? open_segment(handle, type, &object, &keepable, &err)
+                                        : type->open_selection(handle, &object, &keepable, &err);
     if (rc) {
         shmf_task_fail(task, rc, "handle %zu: %s", position, err.message);
         return NULL;

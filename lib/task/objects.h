@@ -8,6 +8,10 @@
 struct shmfi_object_type {
     const char *name;
     uint32_t kind;
+    /* Opens what a handle of this other kind names as such an object; or 0 and NULL. */
+    uint32_t selection_kind;
+    int (*open_selection)(const struct shmf_handle *handle, void **object, bool *keepable,
+                          struct shmf_error *err);
     /* Takes the segment's reference. */
     int (*open)(struct shmfi_segment *segment, bool trusted, void **object, struct shmf_error *err);
     /* The same, of a segment that was granted. */

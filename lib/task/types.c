@@ -12,6 +12,18 @@ static int open_frame(struct shmfi_segment *segment, bool trusted, void **object
     return rc;
 }
 
+static int open_selection(const struct shmf_handle *handle, void **object, bool *keepable,
+                          struct shmf_error *err)
+{
+    struct shmf_frame *frame;
+    int rc = shmfi_selection_open(handle, true, &frame, err);
+    if (rc)
+        return rc;
+    *keepable = *keepable && !shmfi_frame_segment(frame)->writable;
+    *object = frame;
+    return SHMF_OK;
+}
+
 static int open_granted_frame(struct shmfi_segment *segment, void **object, struct shmf_error *err)
 {
     struct shmf_frame *frame;
@@ -83,6 +95,8 @@ static void free_made_array(void *object)
 const struct shmfi_object_type shmfi_frame_type = {
     .name = "frame",
     .kind = SHMF_KIND_FRAME,
+    .selection_kind = SHMF_KIND_SELECTION,
+    .open_selection = open_selection,
     .open = open_frame,
     .open_granted = open_granted_frame,
     .slice = slice_frame,

@@ -105,6 +105,11 @@ static void test_rows_come_out_in_order_written_in_place_or_returned(void **stat
             assert_squares(out, sizes[s]);
             shmf_frame_free(out);
         }
+        struct shmf_frame *all = shmf_frame_select(in, (int64_t[]){0, 1}, 2, NULL);
+        struct shmf_frame *out = map_frame(pool, squares_returned, all, NULL);
+        assert_squares(out, sizes[s]);
+        shmf_frame_free(out);
+        shmf_frame_free(all);
         shmf_frame_free(in);
     }
     shmf_pool_free(pool);
@@ -195,7 +200,7 @@ static void test_wrong_arguments_and_results_are_refused_by_name(void **state)
     struct shmf_error err = {0};
     struct shmf_pool *pool = pool_of_state(state);
     struct shmf_frame *in = numbers(ROWS);
-    struct shmf_frame *selection = shmf_frame_select(in, (int64_t[]){0}, 1, &err);
+    struct shmf_frame *building = shmf_frame_new(&(struct shmf_frame_spec){.n_rows = 3}, &err);
     struct shmf_frame_spec spec = {.n_rows = 5, .n_columns = 1, .columns = &squares_column};
     struct shmf_handle grant = {.region = 1, .access = SHMF_WRITABLE};
     struct shmf_frame_map_options rows = {.rows = -1}, handles = {.n_handles = 1},
@@ -205,14 +210,14 @@ static void test_wrong_arguments_and_results_are_refused_by_name(void **state)
     assert_fails(NULL, squares_returned, in, NULL, SHMF_E_INVAL, "pool");
     assert_fails(pool, NULL, in, NULL, SHMF_E_INVAL, "fn");
     assert_fails(pool, squares_returned, NULL, NULL, SHMF_E_INVAL, "frame");
-    assert_fails(pool, squares_returned, selection, NULL, SHMF_E_INVAL, "selection");
+    assert_fails(pool, squares_returned, building, NULL, SHMF_E_INVAL, "finished");
     assert_fails(pool, squares_returned, in, &rows, SHMF_E_INVAL, "options.rows");
     assert_fails(pool, squares_returned, in, &handles, SHMF_E_INVAL, "options.handles");
     assert_fails(pool, squares_returned, in, &writable, SHMF_E_INVAL, "options.handles[0]");
     assert_fails(pool, squares_returned, in, &output, SHMF_E_INVAL, "options.output");
     assert_fails(pool, squares_returned, in, &reserved, SHMF_E_INVAL, "reserved");
     assert_fails(pool, return_nothing, in, &small, SHMF_E_INVAL, "rows [10, 20)");
-    shmf_frame_free(selection);
+    shmf_frame_free(building);
     shmf_frame_free(in);
     shmf_pool_free(pool);
 }

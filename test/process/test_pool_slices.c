@@ -230,6 +230,94 @@ static void test_a_slice_of_a_frame_is_a_tasks_input(void **state)
     shmf_pool_free(pool);
 }
 
+/* Column 1 is the number, the others are no numbers. */
+static int sum_selected(struct shmf_task *task, void *unused)
+{
+    (void)unused;
+    const struct shmf_frame *rows = shmf_task_frame(task, 0);
+    const double *number = shmf_frame_data(rows, 1, SHMF_FLOAT64);
+    double sum = 0;
+    if (!number || shmf_frame_columns(rows) != 3)
+        return SHMF_E_TASK;
+    for (int64_t r = 0; r < shmf_frame_rows(rows); r++)
+        sum += 2 * number[r];
+    return shmf_task_return_double(task, sum);
+}
+
+/* A finished frame of the task's own. */
+static int make_numbers(struct shmf_task *task, void *unused)
+{
+    (void)unused;
+    struct shmf_frame_spec spec = {.n_rows = ROWS, .n_columns = N_COLUMNS, .columns = columns};
+    struct shmf_frame *made = shmf_task_new_frame(task, &spec);
+    double *number = shmf_frame_data_mut(made, NUMBER);
+    if (!number)
+        return SHMF_E_TASK;
+    memset(shmf_frame_data_mut(made, FLAG), 0, (ROWS + 7) / 8);
+    memset(shmf_frame_data_mut(made, MAYBE), 0, ROWS * sizeof(int32_t));
+    for (int64_t r = 0; r < ROWS; r++)
+        number[r] = (double)r / 2;
+    return shmf_task_return_frame(task, made);
+}
+
+static struct shmf_frame *made_by_task(struct shmf_pool *pool)
+{
+    struct shmf_error err = {0};
+    struct shmf_result *result = shmf_pool_apply(pool, make_numbers, NULL, NULL, &err);
+    assert_non_null(result);
+    assert_good(result);
+    struct shmf_frame *frame = shmf_result_take_frame(result);
+    shmf_result_free(result);
+    assert_non_null(frame);
+    return frame;
+}
+
+/* Made by the application, or by a worker, which is given its own memory again. Selection and whole
+ * are freed while tasks with the handle are under way. */
+static void test_columns_of_a_frame_are_a_tasks_input(void **state)
+{
+    static const int64_t chosen[] = {MAYBE, NUMBER, FLAG};
+    struct shmf_error err = {0};
+    struct shmf_pool *pool = pool_of_state(state);
+    for (int round = 0; round < 12; round++) {
+        struct shmf_frame *frame = round % 2 ? made_by_task(pool) : building(N_COLUMNS);
+        if (round % 2 == 0) {
+            assert_int_equal(fill_frame(pool, frame, 0, &err), SHMF_OK);
+            assert_int_equal(shmf_frame_finish(frame, &err), SHMF_OK);
+        }
+        struct shmf_frame *slice = shmf_frame_slice(frame, 100, 200, &err);
+        struct shmf_frame *some = shmf_frame_select(round % 3 ? frame : slice, chosen, 3, &err);
+        int64_t begin = round % 3 ? 0 : 100, end = round % 3 ? ROWS : 300;
+        struct shmf_handle handle = shmf_frame_handle(some);
+        assert_true(result_with(pool, sum_selected, handle) == sum_of(begin, end));
+        assert_true(result_with(pool, sum_selected, shmf_handle_slice(handle, 7, 9)) ==
+                    sum_of(begin + 7, begin + 9));
+        assert_true(result_with(pool, sum_selected, shmf_handle_with(handle, SHMF_COPY_ON_WRITE)) ==
+                    sum_of(begin, end));
+        assert_int_equal(status_with(pool, sum_selected, shmf_handle_slice(handle, 0, ROWS + 1)),
+                         SHMF_E_RANGE);
+        struct shmf_task_input input = {.handles = &handle, .n_handles = 1};
+        struct shmf_future *futures[4];
+        for (int i = 0; i < 4; i++)
+            futures[i] = submit_with(pool, sum_selected, &input, NULL);
+        shmf_frame_free(some);
+        shmf_frame_free(slice);
+        shmf_frame_free(frame);
+        for (int i = 0; i < 4; i++)
+            assert_true(number_of(futures[i]) == sum_of(begin, end));
+        assert_null(shmf_pool_apply(pool, sum_selected, &input, NULL, &err));
+        assert_int_equal(err.code, SHMF_E_STALE);
+    }
+    struct shmf_frame *frame = made_by_task(pool);
+    struct shmf_handle handle = shmf_frame_handle(frame);
+    handle.kind = SHMF_KIND_SELECTION;
+    struct shmf_task_input input = {.handles = &handle, .n_handles = 1};
+    assert_null(shmf_pool_apply(pool, sum_selected, &input, NULL, &err));
+    assert_int_equal(err.code, SHMF_E_INVAL);
+    shmf_frame_free(frame);
+    shmf_pool_free(pool);
+}
+
 static void test_a_slice_of_an_array_is_a_tasks_input(void **state)
 {
     static const int64_t rows[][2] = {{0, 100}, {0, 1}, {5, 5}, {0, 0}, {17, 90}, {99, 100}};
@@ -274,6 +362,8 @@ int main(void)
         test_inline(test_only_the_owner_finishes_a_frame_and_then_nobody_writes_it),
         test_with_workers(test_a_slice_of_a_frame_is_a_tasks_input),
         test_inline(test_a_slice_of_a_frame_is_a_tasks_input),
+        test_with_workers(test_columns_of_a_frame_are_a_tasks_input),
+        test_inline(test_columns_of_a_frame_are_a_tasks_input),
         test_with_workers(test_a_slice_of_an_array_is_a_tasks_input),
         test_inline(test_a_slice_of_an_array_is_a_tasks_input),
     };

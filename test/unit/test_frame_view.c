@@ -1,4 +1,6 @@
 /* frame/: slices and selections against readings of the whole; nothing of it is copied. */
+#include "frame/frame_internal.h"
+#include "memory/memory.h"
 #include "support/test.h"
 #include "unit/random_frame.h"
 
@@ -205,6 +207,94 @@ static void test_views_copy_nothing_and_keep_the_whole_alive(void **state)
     assert_true(after.used_bytes < before.used_bytes);
 }
 
+static void assert_opens_as(struct shmf_handle handle, const struct shmf_frame *expected)
+{
+    struct shmf_error err = {0};
+    struct shmf_frame *opened = shmf_frame_open(handle, &err);
+    if (!opened)
+        fail_msg("%s", err.message);
+    assert_int_equal(shmf_frame_equal(opened, expected), 1);
+    shmf_frame_free(opened);
+}
+
+static uint64_t used_bytes(void)
+{
+    struct shmf_memory_stats stats;
+    shmf_memory_get_stats(&stats);
+    return stats.used_bytes;
+}
+
+static void test_the_handle_of_a_selection_names_what_it_shows(void **state)
+{
+    (void)state;
+    static const int64_t positions[] = {WORD, NUMBER, CATEGORY, WORD, FLAG}, again[] = {4, 1, 1, 0};
+    uint64_t before = used_bytes();
+    for (int round = 0; round < 30; round++) {
+        struct shmf_frame *whole = random_frame(90, (unsigned)round % 5, round % 3);
+        struct shmf_frame *slice = shmf_frame_slice(whole, 3 * round, 90 - 3 * round, NULL);
+        struct shmf_frame *some = shmf_frame_select(slice, positions, 5, NULL);
+        struct shmf_frame *fewer = shmf_frame_select(some, again, round % 5, NULL);
+        const struct shmf_handle handle = shmf_frame_handle(some), other = shmf_frame_handle(some);
+        assert_memory_equal(&handle, &other, sizeof handle);
+        assert_int_equal(handle.kind, SHMF_KIND_SELECTION);
+        assert_opens_as(handle, some);
+        assert_opens_as(shmf_frame_handle(fewer), fewer);
+        assert_opens_as(shmf_handle_with(handle, SHMF_COPY_ON_WRITE), some);
+        assert_opens_as(shmf_handle_with(handle, SHMF_PRIVATE_COPY), some);
+        struct shmf_frame *part = shmf_frame_slice(some, 1, 1, NULL), *opened;
+        assert_opens_as(shmf_handle_slice(handle, 1, 2), part);
+        assert_opens_as(shmf_frame_handle(part), part);
+        shmf_frame_free(part);
+        opened = shmf_frame_open(handle, NULL);
+        assert_opens_as(shmf_frame_handle(opened), some);
+        struct shmf_column column, same;
+        assert_int_equal(shmf_frame_column(some, 1, &column), SHMF_OK);
+        assert_int_equal(shmf_frame_column(opened, 1, &same), SHMF_OK);
+        assert_ptr_equal(column.data, same.data); /* nothing was copied */
+        shmf_frame_free(whole);
+        shmf_frame_free(slice);
+        shmf_frame_free(fewer);
+        assert_opens_as(handle, opened);
+        shmf_frame_free(some);
+        assert_null(shmf_frame_open(handle, NULL));
+        shmf_frame_free(opened);
+    }
+    assert_true(used_bytes() == before);
+}
+
+static void test_a_selection_that_says_what_is_not_there_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t wrong[] = {-1, INT64_MAX, INT64_MIN, 1000};
+    const int64_t positions[] = {NUMBER, REAL};
+    struct shmf_error err;
+    struct shmf_frame *whole = random_frame(9, 0, 0);
+    struct shmf_frame *some = shmf_frame_select(whole, positions, 2, NULL);
+    struct shmf_handle handle = shmf_frame_handle(some);
+    /* after header and whole: the first row, how many, how many columns, and these */
+    int64_t *words = (int64_t *)((char *)some->named->base + sizeof(struct shmf_format_header) +
+                                 sizeof(struct shmf_handle));
+    for (int word = 0; word < 5; word++)
+        for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+            int64_t was = words[word];
+            words[word] = wrong[i];
+            assert_null(shmf_frame_open(handle, &err));
+            assert_int_equal(err.code, SHMF_E_CORRUPT);
+            assert_non_null(strstr(err.message, "selection: "));
+            words[word] = was;
+        }
+    assert_opens_as(handle, some);
+    handle.kind = SHMF_KIND_FRAME;
+    assert_null(shmf_frame_open(handle, &err));
+    assert_int_equal(err.code, SHMF_E_CORRUPT);
+    handle = shmf_frame_handle(whole);
+    shmf_frame_free(some);
+    shmf_frame_free(whole);
+    handle.kind = SHMF_KIND_SELECTION;
+    assert_null(shmf_frame_open(handle, &err));
+    assert_int_equal(err.code, SHMF_E_STALE);
+}
+
 static void test_what_cannot_be_seen_is_refused(void **state)
 {
     (void)state;
@@ -236,6 +326,8 @@ int main(void)
         cmocka_unit_test(test_selections_have_the_columns_that_were_named),
         cmocka_unit_test(test_views_of_a_matrix_are_matrices_where_columns_keep_their_distance),
         cmocka_unit_test(test_views_copy_nothing_and_keep_the_whole_alive),
+        cmocka_unit_test(test_the_handle_of_a_selection_names_what_it_shows),
+        cmocka_unit_test(test_a_selection_that_says_what_is_not_there_is_refused),
         cmocka_unit_test(test_what_cannot_be_seen_is_refused),
     };
     return cmocka_run_group_tests_name("frame view", tests, NULL, NULL);
