@@ -245,6 +245,15 @@ static void json_summary(const struct shmf_frame *frame, int64_t c,
     cli_json_close('}');
 }
 
+/* Of whole numbers, the least and the greatest with all their digits. */
+static void add_extreme(struct cli_table *table, double number)
+{
+    if (fabs(number) < 0x1p53 && number == trunc(number))
+        cli_cell_int(table, (int64_t)number);
+    else
+        cli_cell_double(table, number);
+}
+
 static void add_summary(struct cli_table *table, const struct shmf_frame *frame, int64_t c,
                         const struct shmf_summary *summary)
 {
@@ -261,8 +270,10 @@ static void add_summary(struct cli_table *table, const struct shmf_frame *frame,
     for (int i = 0; i < 4; i++) {
         if (isnan(numbers[i]))
             cli_cell(table, "-");
-        else
+        else if (i < 2)
             cli_cell_double(table, numbers[i]);
+        else
+            add_extreme(table, numbers[i]);
     }
 }
 

@@ -128,6 +128,11 @@ class Tool(unittest.TestCase):
         self.assertTrue(math.isclose(columns['temp']['std'], 15.75 / math.sqrt(2)))
         self.assertIsNone(columns['note']['mean'])
         self.assertEqual(len(run('describe', self.name).splitlines()), 7)
+        many = pathlib.Path(self.folder.name, 'many.csv')
+        many.write_text('a\n-3999999\n3999999\n', encoding='utf-8')
+        run('rm', self.name)
+        run('import', str(many), self.name)
+        self.assertEqual(run('describe', self.name).split()[-2:], ['-3999999', '3999999'])
 
     def test_damage_is_found(self):
         run('import', self.file, self.name)
