@@ -6,6 +6,7 @@
 #include "field.h"
 
 #if defined(__AVX2__) && defined(__x86_64__)
+#define SHMFI_CSV_WIDE
 #include <immintrin.h>
 
 /* Eight bytes each from where four fields begin, and the fields' sizes. */
@@ -21,9 +22,7 @@ static inline __m256i shmfi_csv_load_fields(const char *text, const uint32_t *en
                              (int64_t)shmfi_csv_word(text + (uint32_t)(e[0] + 1)));
 }
 
-/* Four fields at *end, end[step], ... as integers, if each has 1 to 8 bytes, '-' included, and no
- * needless zero in front. What is false may be integers still. */
-static inline bool shmfi_csv_four_integers(const char *text, const uint32_t *end, size_t step,
+static inline bool shmfi_csv_wide_integers(const char *text, const uint32_t *end, size_t step,
                                            uint32_t cut, int64_t *values)
 {
     const __m256i one = _mm256_set1_epi64x(1), eight = _mm256_set1_epi64x(8),
@@ -56,9 +55,8 @@ static inline bool shmfi_csv_four_integers(const char *text, const uint32_t *end
     return true;
 }
 
-/* As shmfi_csv_seconds. */
-static inline bool shmfi_csv_seconds_at_once(const char *text, struct shmfi_csv_month *month,
-                                             int64_t *seconds)
+static inline bool shmfi_csv_wide_seconds(const char *text, struct shmfi_csv_month *month,
+                                          int64_t *seconds)
 {
     const char any = (char)0xff, no = -1; /* the year and the month are those of the last date */
     const __m128i stands =
@@ -82,21 +80,30 @@ static inline bool shmfi_csv_seconds_at_once(const char *text, struct shmfi_csv_
     return day < month->length && hour < 24;
 }
 
-#else
+#endif
 
+/* Four fields at *end, end[step], ... as integers, if each has 1 to 8 bytes, '-' included, and no
+ * needless zero in front. What is false may be integers still. */
 static inline bool shmfi_csv_four_integers(const char *text, const uint32_t *end, size_t step,
                                            uint32_t cut, int64_t *values)
 {
+#ifdef SHMFI_CSV_WIDE
+    return shmfi_csv_wide_integers(text, end, step, cut, values);
+#else
     (void)text, (void)end, (void)step, (void)cut, (void)values;
     return false;
+#endif
 }
 
+/* As shmfi_csv_seconds. */
 static inline bool shmfi_csv_seconds_at_once(const char *text, struct shmfi_csv_month *month,
                                              int64_t *seconds)
 {
+#ifdef SHMFI_CSV_WIDE
+    return shmfi_csv_wide_seconds(text, month, seconds);
+#else
     return shmfi_csv_seconds(text, month, seconds);
-}
-
 #endif
+}
 
 #endif
