@@ -46,7 +46,7 @@ END
 log='set logscale xy; set format x "%.0s %c"; set format y "%.0s %c"'
 for size in 8B 64KiB 2MiB; do
     plot "lengths-$size" 'length of a task, s' 'speed, in sequential loops' \
-        'set logscale x; set format x "%.0s %c"; set yrange [0:*]'
+        'set logscale x; set format x "%.0s %c"; set yrange [0:*]; set key bottom right'
 done
 plot sizes 'bytes of a result' 'bytes a second' "$log; set key bottom right"
 plot window 'window' 'MB of shared memory, and tasks a second' 'set yrange [0:*]'
