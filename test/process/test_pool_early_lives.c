@@ -119,8 +119,7 @@ static void test_an_application_that_is_killed_at_any_moment_leaves_nothing(void
         usleep((unsigned)(i * 300));
         kill(application, SIGKILL);
         assert_int_equal(test_join(application, 10).signal, SIGKILL);
-        assert_true(test_none_named("shmf-", 30));
-        assert_int_equal(test_shared_bytes(), 0);
+        assert_true(test_nothing_runs(30));
     }
     munmap(runs, sizeof *runs);
 }
@@ -160,8 +159,7 @@ static void test_an_application_that_exits_without_a_word_leaves_nothing(void **
 {
     (void)state;
     assert_true(test_outcome_ok(test_in_child(leave_without_a_word, NULL, 20)));
-    assert_true(test_none_named("shmf-", 30));
-    assert_int_equal(test_shared_bytes(), 0);
+    assert_true(test_nothing_runs(30));
 }
 
 int main(void)

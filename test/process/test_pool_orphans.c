@@ -37,17 +37,6 @@ static int use_pools_for_ever(void *context)
 }
 
 /* No process of the pool, one that has no name yet included, and no memory. */
-static bool nothing_runs(void *unused)
-{
-    struct test_process list[16];
-    (void)unused;
-    size_t count = test_process_list(list, 16);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].state != 'Z' && list[i].state != 'X')
-            return false;
-    return test_shared_bytes() == 0;
-}
-
 static void test_an_application_killed_at_any_moment_leaves_nothing(void **state)
 {
     (void)state;
@@ -58,10 +47,8 @@ static void test_an_application_killed_at_any_moment_leaves_nothing(void **state
         test_sleep(1e-6 * (rand_r(&seed) % 30000) * test_slowness());
         kill(application, SIGKILL);
         assert_int_equal(test_join(application, 10).signal, SIGKILL);
-        if (!test_wait_until(30, nothing_runs, NULL)) {
-            test_process_print();
+        if (!test_nothing_runs(30))
             fail_msg("round %ld: something is left", round);
-        }
     }
 }
 

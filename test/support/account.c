@@ -239,3 +239,22 @@ uint64_t test_shared_bytes(void)
     free(inodes);
     return bytes;
 }
+
+static bool nothing_runs(void *unused)
+{
+    struct test_process list[16];
+    (void)unused;
+    size_t count = test_process_list(list, 16);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].state != 'Z' && list[i].state != 'X')
+            return false;
+    return test_shared_bytes() == 0;
+}
+
+bool test_nothing_runs(double seconds)
+{
+    bool nothing = test_wait_until(seconds, nothing_runs, NULL);
+    if (!nothing)
+        test_process_print();
+    return nothing;
+}

@@ -42,4 +42,9 @@ int test_account_teardown(void **state);
 /* Bytes of pages in memfds named shmf*, held by this test's processes, each counted once. */
 uint64_t test_shared_bytes(void);
 
+/* Waits until nothing of this test but itself runs, whatever its name (a process that was forked
+ * when its parent was killed has none yet), and no such bytes are left; prints what runs otherwise.
+ */
+bool test_nothing_runs(double seconds);
+
 #endif
