@@ -57,6 +57,12 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
     shmfi_pool_resend_regions(pool);
 }
 
+static void note_pid(struct shmfi_member *member, const struct shmfi_control *message)
+{
+    if (member->incarnation == message->incarnation)
+        member->pid = (pid_t)message->value;
+}
+
 /* ---- death -------------------------------------------------------------------------------- */
 
 /* The task that the dead worker had claimed: start it again, or report. */
@@ -161,14 +167,12 @@ void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker)
 
 static void handle_control(struct shmf_pool *pool, const struct shmfi_control *message, int fd)
 {
-    struct shmfi_member *member = &pool->members[message->worker];
-    switch (message->type) {
+    switch (message->worker < pool->max_workers ? message->type : 0) {
     case SHMFI_CONTROL_SPAWNING:
         welcome(pool, message, fd);
         return;
     case SHMFI_CONTROL_SPAWNED:
-        if (member->incarnation == message->incarnation)
-            member->pid = (pid_t)message->value;
+        note_pid(&pool->members[message->worker], message);
         pool->spawned++;
         break;
     case SHMFI_CONTROL_NOT_SPAWNED:
@@ -183,7 +187,8 @@ static void handle_control(struct shmf_pool *pool, const struct shmfi_control *m
         pool->supervisor_pidfd = fd;
         return;
     default:
-        shmfi_pool_break(pool, "the supervisor sent a message of unknown type %u", message->type);
+        shmfi_pool_break(pool, "the supervisor's message makes no sense: type %u about worker %u",
+                         message->type, message->worker);
     }
     if (fd >= 0)
         shmfi_sys.close(fd);
@@ -214,10 +219,6 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
         }
         if (rc != 1 && rc != SHMF_E_NOFILES) {
             shmfi_pool_break(pool, "from the supervisor: %s", err.message);
-            return;
-        }
-        if (message.worker >= pool->max_workers) {
-            shmfi_pool_break(pool, "the supervisor's message makes no sense");
             return;
         }
         handle_control(pool, &message, fd);

@@ -111,36 +111,27 @@ int shmf_progress_draw(const struct shmf_progress *now)
         length = snprintf(line, sizeof line, "%.*s %lld done%s, %s, %s elapsed", title, now->title,
                           (long long)now->done, failed, rate, elapsed);
     }
-    int room = columns() - 1;
-    if (isatty(STDERR_FILENO) && room > 0)
-        length = cut(line, length, room); /* a wrapped line could not be overwritten */
+    if (isatty(STDERR_FILENO))
+        length = cut(line, length, columns() - 1); /* a wrapped line could not be overwritten */
     char out[sizeof line + 16];
     int written =
         snprintf(out, sizeof out, "\r%.*s\033[K%s", length, line, now->finished ? "\n" : "");
-    if (written > 0 && shmfi_sys.write(STDERR_FILENO, out, (size_t)written) < 0)
+    if (shmfi_sys.write(STDERR_FILENO, out, (size_t)written) < 0)
         return SHMF_E_SYS;
     return SHMF_OK;
-}
-
-static void draw(struct shmfi_progress *progress)
-{
-    if (shmf_progress_draw(&progress->now))
-        progress->bar = false; /* nobody reads it */
-    progress->drawn = true;
 }
 
 static void show(struct shmfi_progress *progress, uint64_t time)
 {
     struct shmf_progress *now = &progress->now;
-    now->elapsed_seconds = (double)(time - progress->started) * 1e-9;
-    now->per_second =
-        now->done && now->elapsed_seconds > 0 ? (double)now->done / now->elapsed_seconds : 0;
+    now->elapsed_seconds = (double)(time - progress->started + 1) * 1e-9; /* never nothing */
+    now->per_second = (double)now->done / now->elapsed_seconds;
     now->remaining_seconds = -1;
     if (now->total >= 0 && now->per_second > 0)
         now->remaining_seconds = (double)(now->total - now->done) / now->per_second;
     progress->shown = time;
-    if (progress->bar)
-        draw(progress);
+    if (progress->bar && shmf_progress_draw(now))
+        progress->bar = false; /* nobody reads it */
     if (progress->fn)
         progress->fn(now, progress->user);
 }

@@ -7,8 +7,7 @@
 #include <stdbool.h>
 
 struct shmfi_progress {
-    bool bar;   /* draw on stderr */
-    bool drawn; /* something stands on the line */
+    bool bar; /* draw on stderr */
     shmf_progress_fn fn;
     void *user;
     struct shmf_progress now;

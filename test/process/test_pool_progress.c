@@ -1,6 +1,8 @@
 /* How far an iteration is: the callback, and the bar on a terminal. */
 #include "pool_calls.h"
 
+#include "base/sys.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -205,6 +207,103 @@ static void test_the_bar_can_be_drawn_for_other_work(void **state)
     assert_int_equal(shmf_progress_draw(NULL), SHMF_E_INVAL);
 }
 
+static const char *drawing(const struct shmf_progress *now)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct screen screen = {.fd = ends[1], .drawn = now};
+    return output_of(&screen, ends[0]);
+}
+
+static void test_the_bar_says_long_times_and_high_rates_shortly(void **state)
+{
+    (void)state;
+    static const struct {
+        double elapsed, remaining, per_second;
+        const char *text;
+    } cases[] = {
+        {59.6, 3599.4, 9999.94, ", 9999.9/s, 1:00 elapsed, 59:59 left"},
+        {3600, 90061, 10000, ", 10.0k/s, 1:00:00 elapsed, 25:01:01 left"},
+        {0, 2e9, 999949, ", 999.9k/s, 0:00 elapsed, ? left"},
+        {-1, -1, 2.5e6, ", 2.5M/s, ? elapsed, ? left"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct shmf_progress now = {.title = "x",
+                                    .done = 1,
+                                    .total = 2,
+                                    .elapsed_seconds = cases[i].elapsed,
+                                    .remaining_seconds = cases[i].remaining,
+                                    .per_second = cases[i].per_second};
+        const char *text = drawing(&now);
+        if (!strstr(text, cases[i].text))
+            fail_msg("\"%s\", not \"%s\"", text + 1, cases[i].text);
+    }
+}
+
+static void test_the_bar_is_neither_less_than_empty_nor_more_than_full(void **state)
+{
+    (void)state;
+    struct shmf_progress now = {.title = "x", .done = 0, .total = 5};
+    assert_non_null(strstr(drawing(&now), "x [........................] 0/5   0%, 0.0/s"));
+    now.done = -1;
+    assert_non_null(strstr(drawing(&now), "x [........................] -1/5 -20%, 0.0/s"));
+    now.done = 6;
+    assert_non_null(strstr(drawing(&now), "x [########################] 6/5 120%, 0.0/s"));
+}
+
+static void test_a_title_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char title[80];
+    struct shmf_progress now = {.title = title, .total = -1};
+    memset(title, 'a', 79);
+    title[79] = '\0';
+    memcpy(title + 59, "\xc3\xbc", 2); /* the 60th byte is the first half of a letter */
+    const char *text = drawing(&now);
+    assert_int_equal(strspn(text + 1, "a"), 59);
+    assert_int_equal(text[60], ' ');
+    memset(title, 0x80, 79); /* no text at all */
+    assert_string_equal(drawing(&now), "\r 0 done, 0.0/s, 0:00 elapsed\033[K");
+    now.title = NULL;
+    assert_int_equal(shmf_progress_draw(&now), SHMF_E_INVAL);
+}
+
+/* ---- where nobody reads it ---------------------------------------------------------------- */
+
+static int lines_written;
+
+static ssize_t count_lines(int fd, const void *bytes, size_t size)
+{
+    lines_written += fd == STDERR_FILENO;
+    return write(fd, bytes, size);
+}
+
+static int draw_on_a_full_disk(void *context)
+{
+    (void)context;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    if (dup2(full, STDERR_FILENO) < 0)
+        return 1;
+    struct shmf_progress now = {.title = "x", .total = -1};
+    if (shmf_progress_draw(&now) != SHMF_E_SYS)
+        return 2;
+    shmfi_sys.write = count_lines;
+    struct shmf_pool *pool = pool_of(1);
+    struct shmf_tasks tasks = {.count = 20};
+    struct shmf_imap_options options = {.progress = "x", .progress_always = 1};
+    assert_counts_up(map(pool, return_index, &tasks, &options), 20);
+    shmf_pool_free(pool);
+    return lines_written == 1 ? 0 : 3;
+}
+
+static void test_a_bar_that_cannot_be_written_is_not_drawn_again(void **state)
+{
+    (void)state;
+    assert_true(test_outcome_ok(test_in_child(draw_on_a_full_disk, NULL, 20)));
+}
+
+/* ---- on a terminal ------------------------------------------------------------------------ */
+
 static char *on_terminal(const char *title, unsigned short columns)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -254,7 +353,7 @@ static bool is_utf8(const char *text)
 static void test_the_bar_fits_the_terminal(void **state)
 {
     (void)state;
-    static const unsigned short widths[] = {10, 20, 40, 79, 80, 200};
+    static const unsigned short widths[] = {1, 10, 20, 40, 79, 80, 200};
     static const char *const titles[] = {
         "", "short",
         "a title that is longer than most terminals are wide, and then some more of it",
@@ -272,6 +371,13 @@ static void test_the_bar_fits_the_terminal(void **state)
         }
 }
 
+static void test_a_terminal_that_does_not_say_how_wide_it_is_is_taken_for_80_columns(void **state)
+{
+    (void)state;
+    const char *text = on_terminal("a title that is longer than most terminals are wide", 0);
+    assert_int_equal(width_of(text), 79);
+}
+
 int main(void)
 {
     test_begin();
@@ -284,7 +390,12 @@ int main(void)
         test_inline(test_an_iteration_that_ends_early_finishes_too),
         test_case(test_without_a_terminal_the_bar_is_silent_unless_it_is_asked_for),
         test_case(test_the_bar_can_be_drawn_for_other_work),
+        test_case(test_the_bar_says_long_times_and_high_rates_shortly),
+        test_case(test_the_bar_is_neither_less_than_empty_nor_more_than_full),
+        test_case(test_a_title_is_cut_between_characters),
+        test_case(test_a_bar_that_cannot_be_written_is_not_drawn_again),
         test_case(test_the_bar_fits_the_terminal),
+        test_case(test_a_terminal_that_does_not_say_how_wide_it_is_is_taken_for_80_columns),
     };
     return cmocka_run_group_tests_name("pool: progress", tests, NULL, NULL);
 }
