@@ -91,7 +91,9 @@ SHMF_API int shmf_mpi_part(const struct shmf_mpi *mpi, int rank, int64_t n, int6
                            int64_t *end);
 
 /* Collective. Each rank gets its rows of the root's frame, with their labels: a frame of its own
- * that it frees; the root's is a slice. The root needs memory for one part beside the frame. */
+ * that it frees; the root's is a slice. Slices and selections go as the frames that they are, here
+ * as in all of these calls. The root needs memory for one part beside the frame. SHMF_E_ACCESS: the
+ * frame is not finished. */
 SHMF_API int shmf_mpi_scatter(struct shmf_mpi *mpi, int root, const struct shmf_frame *frame,
                               struct shmf_frame **part, struct shmf_error *err);
 

@@ -69,6 +69,16 @@ int shmfi_mpi_receive_frame(struct shmf_mpi *mpi, int from, struct shmf_frame **
     return *frame ? SHMF_OK : why.code;
 }
 
+/* Before the others wait for parts: frames, slices and selections that are finished. */
+static int check_frame(const struct shmf_frame *frame, struct shmf_error *why)
+{
+    if (!frame)
+        return shmf_error_set(why, SHMF_E_INVAL, "frame: NULL");
+    struct shmf_frame *no_rows = shmf_frame_slice(frame, 0, 0, why);
+    shmf_frame_free(no_rows);
+    return no_rows ? SHMF_OK : why->code;
+}
+
 static int scatter(struct shmf_mpi *mpi, const struct shmf_frame *frame, struct shmf_frame **part,
                    struct shmf_error *err)
 {
@@ -94,7 +104,7 @@ static int scatter(struct shmf_mpi *mpi, const struct shmf_frame *frame, struct 
 int shmf_mpi_scatter(struct shmf_mpi *mpi, int root, const struct shmf_frame *frame,
                      struct shmf_frame **part, struct shmf_error *err)
 {
-    struct shmf_error why = {0};
+    struct shmf_error why = {.code = SHMF_E_NOMEM};
     int rc = SHMF_OK;
     if (!mpi || !part)
         return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", mpi ? "part" : "mpi");
@@ -103,10 +113,8 @@ int shmf_mpi_scatter(struct shmf_mpi *mpi, int root, const struct shmf_frame *fr
         return rc;
     *part = NULL;
     bool is_root = mpi->place.rank == root;
-    if (is_root && !frame)
-        rc = shmf_error_set(&why, SHMF_E_INVAL, "frame: NULL");
-    else if (is_root && shmf_frame_handle(frame).kind != SHMF_KIND_FRAME)
-        rc = shmf_error_set(&why, SHMF_E_ACCESS, "frame: it is not finished, or a selection");
+    if (is_root)
+        rc = check_frame(frame, &why);
     rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     if (rc)
         return rc;

@@ -206,6 +206,38 @@ static void rows_go_to_all_ranks_and_come_back(void)
     shmf_frame_free(typed);
 }
 
+/* Every other column, backwards, of some rows: they travel as the frames that they are. */
+static struct shmf_frame *selection_of(const struct shmf_frame *frame)
+{
+    int64_t columns[64], n = 0, rows = shmf_frame_rows(frame);
+    for (int64_t c = shmf_frame_columns(frame) - 1; c >= 0 && n < 64; c -= 2)
+        columns[n++] = c;
+    struct shmf_frame *slice = shmf_frame_slice(frame, rows / 3, rows - rows / 3, &err);
+    struct shmf_frame *selection = shmf_frame_select(slice, columns, n, &err);
+    shmf_frame_free(slice);
+    check(selection);
+    return selection;
+}
+
+static void selections_travel_as_frames(void)
+{
+    struct shmf_frame *wholes[] = {numbers(1000, 5, 0), typed_frame(&err)};
+    struct shmf_column first;
+    for (int i = 0; i < 2; i++) {
+        struct shmf_frame *same = selection_of(wholes[i]);
+        there_and_back(same, i % place.ranks);
+        struct shmf_frame *frame = place.rank == 0 ? selection_of(wholes[i]) : NULL;
+        check_ok(shmf_mpi_bcast(mpi, 0, &frame, &err), "bcast");
+        check(shmf_frame_columns(frame) == shmf_frame_columns(same));
+        check(shmf_frame_equal(frame, same) == 1);
+        check_ok(shmf_frame_column(frame, 0, &first), "column");
+        is_once_a_node(first.data);
+        shmf_frame_free(frame);
+        shmf_frame_free(same);
+        shmf_frame_free(wholes[i]);
+    }
+}
+
 /* As by shmf_frame_concat. */
 static void rows_that_do_not_continue_are_numbered(void)
 {
@@ -243,6 +275,7 @@ int main(int argc, char **argv)
     ranks_of_a_node_see_each_others_frames();
     parts_cover_all_rows();
     rows_go_to_all_ranks_and_come_back();
+    selections_travel_as_frames();
     rows_that_do_not_continue_are_numbered();
     shmf_mpi_free(mpi);
     shmf_memory_trim(0);
