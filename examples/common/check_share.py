@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """check_share.py PUBLISH ATTACH PUBLISH_SOURCE ATTACH_SOURCE: the two programs, with a name of their
 own, print what the comments on top of their sources say."""
-import os
+import secrets
 import subprocess
 import sys
 
 publish, attach, *sources = sys.argv[1:]
-name = f"example-{os.getpid()}"
+name = f"example-{secrets.token_hex(4)}"
 
 
 def expected(source, pid):

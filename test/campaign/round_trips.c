@@ -61,7 +61,7 @@ static struct shmf_frame *by_stream(const struct shmf_frame *frame)
 static struct shmf_share *publish(const struct shmf_frame *frame, char *name, bool arrow)
 {
     const struct shmf_ipc_options options = {.row_labels = label_of(frame)};
-    snprintf(name, 64, "round-trips-%ld", (long)getpid());
+    snprintf(name, 64, "%s", own_name());
     return arrow ? shmf_ipc_publish(frame, name, &options, NULL, &why)
                  : shmf_frame_publish(frame, name, NULL, &why);
 }
@@ -223,12 +223,23 @@ static int run(const struct route *route, const struct shmf_frame *all, bool nul
     return !good;
 }
 
+char own_folder[] = "/tmp/round-trips-XXXXXX";
+
+const char *own_name(void)
+{
+    return strrchr(own_folder, '/') + 1;
+}
+
 int main(int argc, char **argv)
 {
     int64_t n = argc > 1 ? atoll(argv[1]) : 10000000;
     int findings = 0;
     every_state = argc > 2 ? (uint64_t)atoll(argv[2]) : 7;
     every_sensible = true;
+    if (!mkdtemp(own_folder)) {
+        perror(own_folder);
+        return 1;
+    }
     const int64_t rows[] = {0, 1, n};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (unsigned nulls = 0; nulls < 4; nulls += 3) {
@@ -243,5 +254,6 @@ int main(int argc, char **argv)
             shmf_frame_free(frame);
         }
     shmf_duckdb_free(duckdb);
+    findings += rmdir(own_folder) != 0;
     return findings ? 1 : 0;
 }

@@ -9,6 +9,10 @@
 
 extern struct shmf_error why;
 
+/* A folder of this run's own; its last part serves as a name, too. */
+extern char own_folder[];
+const char *own_name(void);
+
 /* Can the route hold such a column, of so many rows? */
 typedef bool (*holds_fn)(enum shmf_dtype dtype, bool nulls, int64_t rows);
 

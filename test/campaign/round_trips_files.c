@@ -18,7 +18,7 @@
 
 static void make_path(char path[64], const char *suffix)
 {
-    snprintf(path, 64, "/tmp/round-trips-%ld.%s", (long)getpid(), suffix);
+    snprintf(path, 64, "%s/frame.%s", own_folder, suffix);
 }
 
 static bool is_number(enum shmf_dtype dtype)
@@ -296,7 +296,7 @@ bool in_python(enum shmf_dtype dtype, bool nulls, int64_t rows)
 struct shmf_frame *by_python(const struct shmf_frame *frame)
 {
     char name[64], again[80], command[1024];
-    snprintf(name, sizeof name, "round-trips-%ld", (long)getpid());
+    snprintf(name, sizeof name, "%s", own_name());
     snprintf(again, sizeof again, "%s-again", name);
     struct shmf_share *share = shmf_frame_publish(frame, name, NULL, &why);
     if (!share)

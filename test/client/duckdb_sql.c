@@ -8,7 +8,9 @@
 #include <shmframe/memory.h>
 #include <shmframe/share.h>
 
+#include <inttypes.h>
 #include <math.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -423,7 +425,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_names_are_tables_only_where_they_may_be),
     };
     program = argv[0];
-    snprintf(prefix, sizeof prefix, "sql%ld", (long)getpid());
+    uint64_t token; /* of this run: a number of a process is used again, with what it left */
+    if (getrandom(&token, sizeof token, 0) != sizeof token)
+        return 1;
+    snprintf(prefix, sizeof prefix, "sql%016" PRIx64, token);
     snprintf(cities_name, sizeof cities_name, "%s_cities", prefix);
     snprintf(readings_name, sizeof readings_name, "%s_readings", prefix);
     pid_t owner = start_owner(prefix, &input);

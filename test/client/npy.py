@@ -6,6 +6,7 @@ Exit status 77: there is no numpy."""
 
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ TOOL = sys.argv[1]
 sys.path.insert(0, sys.argv[2])
 import shmframe  # pylint: disable=wrong-import-position
 
-NAME = f'npy-test-{os.getpid()}'
+NAME = f'npy-test-{secrets.token_hex(4)}'
 FILE = pathlib.Path('/dev/shm/shmf.' + NAME)
 DTYPES = ['b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16']
 

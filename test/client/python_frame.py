@@ -9,6 +9,7 @@ import decimal
 import os
 import pathlib
 import random
+import secrets
 import subprocess
 import sys
 import unittest
@@ -25,7 +26,7 @@ os.environ['SHMFRAME_LIBRARY'] = sys.argv[2]
 PROGRAM, GOLDEN = sys.argv[3], pathlib.Path(sys.argv[4])
 import shmframe  # pylint: disable=wrong-import-position
 
-PREFIX = f'python-test-{os.getpid()}-'
+PREFIX = f'python-test-{secrets.token_hex(4)}-'
 
 
 def path_of(name):

@@ -20,13 +20,17 @@ skip() {
 
 command -v npm >/dev/null || skip "there is no npm"
 mkdir -p "$folder"
+began=$(date +%s)
 exec 8>"$folder/lock"
 flock 8
 wanted=$(printf '%s\n' "${packages[@]}")
 if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
+    # A registry that does not answer is waited for once, not by one test after the other.
+    [ "$(cat "$folder/failed" 2>/dev/null || echo 0)" -lt "$began" ] || skip "npm could not install $wanted"
     echo '{"private": true}' >"$folder/package.json"
-    (cd "$folder" && timeout 300 npm install --no-audit --no-fund --no-save --ignore-scripts \
-        "${packages[@]}") >"$folder/npm.log" 2>&1 || skip "npm could not install $wanted"
+    (cd "$folder" && timeout --kill-after=5 100 npm install --no-audit --no-fund --no-save --ignore-scripts \
+        "${packages[@]}") >"$folder/npm.log" 2>&1 ||
+        { date +%s >"$folder/failed" && skip "npm could not install $wanted"; }
     echo "$wanted" >"$folder/installed"
 fi
 flock -u 8

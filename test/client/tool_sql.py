@@ -5,13 +5,14 @@
 import json
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 import tempfile
 import unittest
 
 TOOL = sys.argv[1]
-PREFIX = f'tool_sql_{os.getpid()}_'
+PREFIX = f'tool_sql_{secrets.token_hex(4)}_'
 
 
 def run(*arguments, status=0, **environment):

@@ -6,6 +6,7 @@ so must all processes of the job: with them goes the memory, of which no file ha
 
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def start(command, value):
 
 
 def kill_some(command, name, choose):
-    value = f'{os.getpid()}-{name}'
+    value = f'{secrets.token_hex(4)}-{name}'
     job, places = start(command, value)
     if segments(marked(value)) == 0:
         raise SystemExit(f'{name}: the job has no shared memory that could stay')

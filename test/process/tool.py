@@ -8,13 +8,14 @@ import math
 import os
 import pathlib
 import pty
+import secrets
 import subprocess
 import sys
 import tempfile
 import unittest
 
 TOOL, OWNER, COMPLETION = sys.argv[1:4]
-PREFIX = f'tool-test-{os.getpid()}-'
+PREFIX = f'tool-test-{secrets.token_hex(4)}-'
 CSV = 'city,temp,day,ok,count,note\nOslo,-3.5,2024-02-29,true,1,"cold, ""very"""\n' \
       'Wien,12.25,2024-03-01,false,9007199254740993,\n北京,,2024-03-02,true,-3,x\n'
 

@@ -8,6 +8,7 @@
 #include <shmframe/memory.h>
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,7 @@ static void add_processes(struct test_account *account)
 static bool of_another(const char *file)
 {
     char own[40];
-    snprintf(own, sizeof own, "shmf.t%d-", (int)getsid(0));
+    snprintf(own, sizeof own, "shmf.t%016" PRIx64 "-", test_token());
     return file[4] != '-' && !test_names_are_own() && strncmp(file, own, strlen(own)) != 0;
 }
 

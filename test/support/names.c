@@ -1,15 +1,32 @@
 #include "support/names.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define ROOM 64
 
 static bool own;
+static uint64_t token;
+
+/* Before main, so that all children have the same. A process number would not do: what a killed
+ * program left is there still when another one, perhaps another user's, gets its number. */
+__attribute__((constructor)) static void draw(void)
+{
+    if (getrandom(&token, sizeof token, 0) != sizeof token)
+        abort();
+}
+
+uint64_t test_token(void)
+{
+    return token;
+}
 
 static bool write_file(const char *path, const char *text)
 {
@@ -57,13 +74,13 @@ static char *next(void)
 const char *test_name(const char *name)
 {
     char *to = next();
-    snprintf(to, 300, "t%d-%s", (int)getsid(0), name);
+    snprintf(to, 300, "t%016" PRIx64 "-%s", token, name);
     return to;
 }
 
 const char *test_name_path(const char *name)
 {
     char *to = next();
-    snprintf(to, 300, "/dev/shm/shmf.t%d-%s", (int)getsid(0), name);
+    snprintf(to, 300, "/dev/shm/shmf.t%016" PRIx64 "-%s", token, name);
     return to;
 }

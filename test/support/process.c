@@ -4,21 +4,83 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MOST 4096
 
+/* As ctest starts programs: nothing ignored, nothing blocked, and descriptors 0 to 2 are open.
+ * Shells ignore interrupts for what runs in the background, nohup hangups, some supervisors the
+ * ends of children, and daemons close their standard input. */
+static void begin_plainly(void)
+{
+    struct sigaction action;
+    sigset_t none;
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    close(fd);
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Is a debugger looking? It would lose sight of the program that goes on in a child. */
+static bool traced(void)
+{
+    char text[1024] = "";
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, text, sizeof text - 1) < 0)
+        text[0] = '\0';
+    close(fd);
+    const char *tracer = strstr(text, "TracerPid:");
+    return tracer && strtol(tracer + 10, NULL, 10) != 0;
+}
+
+/* A shell makes what it starts the leader of a group, which cannot have a new session: a child of
+ * it can. This process only waits, and ends as the child does. */
+static void begin_session_in_child(void)
+{
+    int status = 0;
+    pid_t self = getpid(), child = fork();
+    if (child < 0)
+        return;
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL);
+        if (getppid() != self)
+            _exit(1);
+        setsid();
+        return;
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFSIGNALED(status)) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        signal(WTERMSIG(status), SIG_DFL);
+        raise(WTERMSIG(status));
+    }
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 /* Before main, so that no test can forget it: tests that run at the same time, as ctest's do, must
- * not take each other's processes and memory for their own. Under a shell the program is a group
- * leader, which cannot have a new session; there it shares the shell's. */
+ * not take each other's processes and memory for their own. */
 __attribute__((constructor)) static void begin_session(void)
 {
-    setsid();
+    begin_plainly();
+    if (setsid() < 0 && getsid(0) != getpid() && !traced())
+        begin_session_in_child();
 }
 
 /* "pid (name) state parent group session tty tpgid flags minflt ..."; a name may hold spaces and

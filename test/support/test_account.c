@@ -1,4 +1,5 @@
 /* The tests' own vocabulary: whatever is left over is found. */
+#include "support/names.h"
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -126,8 +127,7 @@ static void test_a_memfd_held_by_a_child_is_found(void **state)
 static void test_a_name_in_dev_shm_is_found(void **state)
 {
     (void)state;
-    char name[64];
-    snprintf(name, sizeof name, "/shmf-test-%d", (int)getpid());
+    const char *name = strrchr(test_name_path("found"), '/');
     struct test_account before = test_account_take();
     int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
     assert_true(fd >= 0);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -279,7 +280,8 @@ static void test_without_files_that_have_no_name_publishing_is_the_same(void **s
 static void test_what_was_not_complete_when_its_maker_was_killed_is_swept(void **state)
 {
     (void)state;
-    static const char path[] = "/dev/shm/shmf~0123456789abcdef";
+    char path[64];
+    snprintf(path, sizeof path, "/dev/shm/shmf~%016" PRIx64, test_token());
     int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);
