@@ -1,7 +1,9 @@
 """What the pages show is true: their code compiles without a warning and runs, their commands work, and
 print what the pages say.
 
-pages.py ROOT BUILD STATIC_LIBRARY CC PAGE...
+pages.py ROOT BUILD STATIC_LIBRARY CC MPI PAGE...
+
+MPI: what programs that include shmframe/mpi.h are compiled with, separated by blanks; '': they are not.
 
 Blocks are told by their first line:
 - ```c with a main() is a program. The other blocks of a page make one program together, in the order in
@@ -71,10 +73,11 @@ class Page:
 class Checker:
     """Runs what is on pages; each check returns what is wrong, or ''."""
 
-    def __init__(self, root, build, library, cc, folder):
-        self.root, self.library, self.cc, self.folder = root, library, cc, folder
+    def __init__(self, root, build, library, cc, mpi, folder):
+        self.root, self.library, self.cc, self.mpi, self.folder = root, library, cc, mpi.split(), folder
         self.environment = {**os.environ, 'LC_ALL': 'C.UTF-8', 'PYTHONPATH': str(root / 'lib/python'),
                             'SHMFRAME_LIBRARY': str(next(build.glob('libshmframe.so.?'), 'missing')),
+                            'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
                             'PATH': f'{build}:{os.environ["PATH"]}'}
         self.options = ''.join(p.read_text() for p in (root / 'lib/cmake').glob('*.cmake'))
 
@@ -88,8 +91,12 @@ class Checker:
     def c(self, source, expected):
         path = self.folder / 'page.c'
         path.write_text(source)
+        mpi = self.mpi if '<shmframe/mpi.h>' in source else []
+        if '<shmframe/mpi.h>' in source and not mpi:
+            print('no MPI here: its program is not compiled')
+            return ''
         compiled = subprocess.run([self.cc, '-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', '-I',
-                                   self.root / 'include', path, '-o', path.with_suffix(''), self.library,
+                                   self.root / 'include', path, '-o', path.with_suffix(''), *mpi, self.library,
                                    '-pthread', '-lm'], capture_output=True, text=True, check=False)
         return compiled.stderr or self.run([path.with_suffix('')], expected)
 
@@ -162,10 +169,11 @@ def main():
     """Checks all pages; the exit status says whether they hold."""
     with_own_names()
     root, build, library, cc = map(pathlib.Path, sys.argv[1:5])
+    mpi = sys.argv[5]
     wrong = []
-    for name in sys.argv[5:]:
+    for name in sys.argv[6:]:
         with tempfile.TemporaryDirectory(prefix='shmf-page-') as folder:
-            checker = Checker(root, build, library, cc, pathlib.Path(folder))
+            checker = Checker(root, build, library, cc, mpi, pathlib.Path(folder))
             wrong += check(name, (root / name).read_text(), checker)
         for left in pathlib.Path('/dev/shm').glob('shmf.*'):
             left.unlink()

@@ -1,4 +1,5 @@
-/* broadcast [MIB]: a frame made by rank 0 is given to all ranks of a node, in interleaved rounds:
+/* broadcast [MIB [ROUNDS]]: a frame made by rank 0 is given to all ranks of a node, in interleaved
+ * rounds, each way first in turn:
  *
  *     shmframe     made in shared memory, shmf_mpi_bcast
  *     mpi_bcast    made in private memory, MPI_Bcast into a private buffer of each rank
@@ -7,63 +8,99 @@
  *     mpirun -n 4 bench_broadcast 1024
  *
  * Each round takes from nothing to when every rank has read every page. Prints medians of the time
- * of the slowest rank, without and with the making of the data, and what a rank's memory is: the
- * proportional set size (/proc/self/smaps_rollup) added up over all ranks. */
+ * of the slowest rank, without and with the making of the data and of the memory for it; the ratio
+ * of the latter to the window's in the same round; the processor time of rank 0, who makes the
+ * data; page faults and system calls of all ranks (the latter where the kernel lets itself be
+ * asked); and what their memory is: the proportional set size (/proc/self/smaps_rollup) added up.
+ */
+#include "ranks.h"
+
 #include <shmframe/memory.h>
-#include <shmframe/mpi.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <linux/perf_event.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 
-enum { ROUNDS = 5, WAYS = 3 };
+enum { MOST_ROUNDS = 101, WAYS = 3, WINDOW = 2 };
 
 static const char *const names[WAYS] = {"shmframe", "mpi_bcast", "mpi_window"};
-static struct shmf_mpi *mpi;
-static struct shmf_error err;
-static int rank;
 static int64_t rows; /* of 8 bytes */
+static int calls_fd = -1;
 
 struct round {
     double making, giving, reading; /* seconds of the slowest rank */
+    double faults, calls;           /* of all ranks */
+    double work;                    /* processor time of rank 0, who makes the data */
     double memory;                  /* MiB of all ranks */
 };
 
-static void need(int ok, const char *what)
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static void open_counter(void)
 {
-    if (ok)
-        return;
-    fprintf(stderr, "rank %d: %s: %s\n", rank, what, err.message);
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    FILE *file = fopen("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", "re");
+    struct perf_event_attr event = {
+        .type = PERF_TYPE_TRACEPOINT, .size = sizeof event, .disabled = 1};
+    unsigned long long id;
+    if (file && fscanf(file, "%llu", &id) == 1) {
+        event.config = id;
+        calls_fd = (int)syscall(SYS_perf_event_open, &event, 0, -1, -1, 0);
+    }
+    if (file)
+        fclose(file);
+}
+
+static double faults(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_minflt;
+}
+
+static double calls(void)
+{
+    uint64_t count = 0;
+    if (calls_fd < 0 || read(calls_fd, &count, sizeof count) != (ssize_t)sizeof count)
+        return 0;
+    return (double)count;
+}
+
+/* Waiting for the others does not count. */
+static void begin(struct round *round, double *start)
+{
+    round->faults -= faults();
+    round->calls -= calls();
+    round->work -= processor_time();
+    if (calls_fd >= 0)
+        ioctl(calls_fd, PERF_EVENT_IOC_ENABLE, 0);
+    *start = MPI_Wtime();
+}
+
+static double end(struct round *round, double *start)
+{
+    if (calls_fd >= 0)
+        ioctl(calls_fd, PERF_EVENT_IOC_DISABLE, 0);
+    round->calls += calls();
+    round->work += processor_time();
+    round->faults += faults();
+    return lap(start);
 }
 
 static double memory_of_all(void)
 {
     FILE *file = fopen("/proc/self/smaps_rollup", "re");
     char line[256];
-    double kib = 0, sum;
+    double kib = 0;
     while (file && fgets(line, sizeof line, file))
         if (sscanf(line, "Pss: %lf", &kib) == 1)
             break;
     if (file)
         fclose(file);
-    MPI_Allreduce(&kib, &sum, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-    return sum / 1024;
+    return sum_of_all(kib) / 1024;
 }
 
-/* Ends a part of the round for all. Who is there early sleeps: on few processors MPI's busy waiting
- * would take the time of those that work. */
-static double lap(double *start)
-{
-    double mine = MPI_Wtime() - *start, slowest;
-    MPI_Request request;
-    int there = 0;
-    MPI_Iallreduce(&mine, &slowest, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD, &request);
-    while (MPI_Test(&request, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && !there)
-        usleep(200);
-    *start = MPI_Wtime();
-    return slowest;
-}
+/* ---- the ways -------------------------------------------------------------------------------- */
 
 static void make(double *data)
 {
@@ -79,105 +116,132 @@ static void read_all(const double *data)
     need(sum > 0, "the sum");
 }
 
+/* What all ways do when the data is with all. */
+static void read_and_count(struct round *round, const double *data)
+{
+    double start;
+    begin(round, &start);
+    read_all(data);
+    round->reading = end(round, &start);
+    round->memory = memory_of_all();
+    round->faults = sum_of_all(round->faults);
+    round->calls = sum_of_all(round->calls);
+}
+
 static struct round by_shmframe(void)
 {
-    struct round round;
+    struct round round = {0};
     struct shmf_frame_spec spec = {.n_rows = rows, .n_columns = 1, .dtype = SHMF_FLOAT64};
     struct shmf_frame *frame = NULL;
-    double start = MPI_Wtime();
-    if (rank == 0) {
+    double start;
+    begin(&round, &start);
+    if (place.rank == 0) {
         frame = shmf_frame_new(&spec, &err);
         need(frame != NULL, "frame");
         make(shmf_frame_data_mut(frame, 0));
         need(shmf_frame_finish(frame, &err) == SHMF_OK, "finish");
     }
-    round.making = lap(&start);
+    round.making = end(&round, &start);
+    begin(&round, &start);
     need(shmf_mpi_bcast(mpi, 0, &frame, &err) == SHMF_OK, "bcast");
-    round.giving = lap(&start);
-    read_all(shmf_frame_data(frame, 0, SHMF_FLOAT64));
-    round.reading = lap(&start);
-    round.memory = memory_of_all();
+    round.giving = end(&round, &start);
+    read_and_count(&round, shmf_frame_data(frame, 0, SHMF_FLOAT64));
     shmf_frame_free(frame);
     return round;
 }
 
 static struct round by_mpi_bcast(void)
 {
-    struct round round;
-    double start = MPI_Wtime();
+    struct round round = {0};
+    double start;
+    begin(&round, &start);
     double *data = malloc((size_t)rows * sizeof *data);
     need(data != NULL, "buffer");
-    if (rank == 0)
+    if (place.rank == 0)
         make(data);
-    round.making = lap(&start);
+    round.making = end(&round, &start);
+    begin(&round, &start);
     MPI_Bcast(data, (int)rows, MPI_DOUBLE, 0, MPI_COMM_WORLD);
-    round.giving = lap(&start);
-    read_all(data);
-    round.reading = lap(&start);
-    round.memory = memory_of_all();
+    round.giving = end(&round, &start);
+    read_and_count(&round, data);
     free(data);
     return round;
 }
 
 static struct round by_window(void)
 {
-    struct round round;
+    struct round round = {0};
     MPI_Win window;
-    MPI_Aint size;
+    MPI_Aint size, mine = place.rank == 0 ? (MPI_Aint)rows * (MPI_Aint)sizeof(double) : 0;
     int unit;
-    double *data;
-    double start = MPI_Wtime();
-    MPI_Win_allocate_shared(rank == 0 ? (MPI_Aint)rows * (MPI_Aint)sizeof *data : 0, sizeof *data,
-                            MPI_INFO_NULL, MPI_COMM_WORLD, &data, &window);
+    double *data, start;
+    begin(&round, &start);
+    MPI_Win_allocate_shared(mine, sizeof *data, MPI_INFO_NULL, MPI_COMM_WORLD, &data, &window);
     MPI_Win_shared_query(window, 0, &size, &unit, &data);
     MPI_Win_fence(0, window);
-    if (rank == 0)
+    if (place.rank == 0)
         make(data);
-    round.making = lap(&start);
+    round.making = end(&round, &start);
+    begin(&round, &start);
     MPI_Win_fence(0, window);
-    round.giving = lap(&start);
-    read_all(data);
-    round.reading = lap(&start);
-    round.memory = memory_of_all();
+    round.giving = end(&round, &start);
+    read_and_count(&round, data);
     MPI_Win_free(&window);
     return round;
 }
 
-static int by_value(const void *a, const void *b)
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+enum figure { GIVEN, MADE, RATIO, WORK, FAULTS, CALLS, MEMORY, FIGURES };
+
+static double figures[WAYS][FIGURES][MOST_ROUNDS];
+
+static void note(int way, int i, const struct round *round, double before)
 {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
+    figures[way][GIVEN][i] = round->giving + round->reading;
+    figures[way][MADE][i] = round->making + round->giving + round->reading;
+    figures[way][WORK][i] = round->work;
+    figures[way][FAULTS][i] = round->faults;
+    figures[way][CALLS][i] = round->calls;
+    figures[way][MEMORY][i] = round->memory - before;
 }
 
-static double median(double *values)
+static void print(int rounds)
 {
-    qsort(values, ROUNDS, sizeof *values, by_value);
-    return values[ROUNDS / 2];
+    printf("medians of %d rounds\n", rounds);
+    for (int way = 0; way < WAYS; way++) {
+        double of[FIGURES];
+        for (int f = 0; f < FIGURES; f++)
+            of[f] = median(figures[way][f], rounds);
+        printf("%-10s given and read %7.4f s   made too %6.3f s, %4.2f of the window's   rank 0 "
+               "worked %6.3f s   %7.0f faults, %6.0f calls   %5.0f MiB\n",
+               names[way], of[GIVEN], of[MADE], of[RATIO], of[WORK], of[FAULTS], of[CALLS],
+               of[MEMORY]);
+    }
 }
 
 int main(int argc, char **argv)
 {
     static struct round (*const ways[WAYS])(void) = {by_shmframe, by_mpi_bcast, by_window};
-    double giving[WAYS][ROUNDS], all[WAYS][ROUNDS], memory[WAYS][ROUNDS];
-    MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    start_ranks(&argc, &argv);
     rows = (argc > 1 ? atoll(argv[1]) : 1024) << 17;
-    need(rows > 0 && rows < INT32_MAX, "usage: broadcast [MIB]");
-    mpi = shmf_mpi_new(MPI_COMM_WORLD, NULL, &err);
-    need(mpi != NULL, "shmf_mpi_new");
+    int rounds = argc > 2 ? atoi(argv[2]) : 9;
+    need(rows > 0 && rows < INT32_MAX && rounds > 0 && rounds <= MOST_ROUNDS,
+         "usage: broadcast [MIB [ROUNDS]]");
+    open_counter();
     double before = memory_of_all();
-    for (int i = 0; i < ROUNDS; i++)
-        for (int way = 0; way < WAYS; way++) {
+    for (int i = -1; i < rounds; i++) { /* the first warms up */
+        for (int turn = 0; turn < WAYS; turn++) {
+            int way = (turn + i + WAYS) % WAYS;
             struct round round = ways[way]();
             shmf_memory_trim(0);
-            giving[way][i] = round.giving + round.reading;
-            all[way][i] = round.making + round.giving + round.reading;
-            memory[way][i] = round.memory - before;
+            if (i >= 0)
+                note(way, i, &round, before);
         }
-    for (int way = 0; rank == 0 && way < WAYS; way++)
-        printf("%-10s given and read %8.4f s   made too %7.3f s   memory %6.0f MiB\n", names[way],
-               median(giving[way]), median(all[way]), median(memory[way]));
-    shmf_mpi_free(mpi);
-    MPI_Finalize();
-    return 0;
+        for (int way = 0; i >= 0 && way < WAYS; way++)
+            figures[way][RATIO][i] = figures[way][MADE][i] / figures[WINDOW][MADE][i];
+    }
+    if (place.rank == 0)
+        print(rounds);
+    return end_ranks();
 }

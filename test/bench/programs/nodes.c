@@ -1,37 +1,25 @@
-/* nodes outer [TASKS] | nodes null [TASKS [WINDOW [BYTES]]]: tasks for the pools of all nodes.
+/* nodes outer [TASKS [ROUNDS]] | nodes null [TASKS [WINDOW [BYTES]]]: tasks for the pools of all
+ * nodes.
  *
- *     SHMFRAME_MPI_RANKS_PER_NODE=1 mpirun -n 2 bench_nodes outer 20
+ *     SHMFRAME_MPI_RANKS_PER_NODE=1 mpirun -n 2 bench_nodes outer 40
  *
- * Outer products, matrices of 5,000 x 5,000 doubles, in interleaved rounds: by one pool of as many
- * workers as there are nodes, and by pools of one worker each; handed over whole, and added up row
- * by row in the task, so that 40 kB come of each.
+ * Outer products, matrices of 5,000 x 5,000 doubles, by pools of the nodes with a worker each,
+ * against one pool of as many workers, in interleaved rounds: handed over whole, and added up row
+ * by row in the task, so that 40 kB come of each. Then by the other node alone, against one pool of
+ * one worker: there the processor that receives is not one that computes, as with a network that
+ * copies by itself. The last line says what receiving a matrix costs the root, and what copying it
+ * there costs.
  *
  *     SHMFRAME_MPI_RANKS_PER_NODE=1 mpirun --oversubscribe -n 64 bench_nodes null 200000
  *
  * Tasks that do nothing and return so many bytes, done by the leaders themselves, so that more
  * nodes than processors can be simulated: the processor time of the root for each task, in which
  * there is no waiting, says how many it can hand out. */
-#include <shmframe/mpi.h>
+#include "ranks.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-enum { ROUNDS = 5, COLUMNS = 5000, ROWS = 1000 };
-
-static struct shmf_mpi *mpi;
-static struct shmf_error err;
-static struct shmf_mpi_place place;
-
-static void need(int ok, const char *what)
-{
-    if (ok)
-        return;
-    fprintf(stderr, "rank %d: %s: %s\n", place.rank, what, err.message);
-    MPI_Abort(MPI_COMM_WORLD, 1);
-}
+enum { MOST_ROUNDS = 101, COLUMNS = 5000, ROWS = 1000 };
 
 /* ---- outer products -------------------------------------------------------------------------- */
 
@@ -81,23 +69,12 @@ static int outer_sums(struct shmf_task *task, void *context)
     return shmf_task_return_bytes(task, sums, sizeof sums);
 }
 
-/* The others sleep, or do their nodes' tasks. */
-static double lap(double start)
-{
-    MPI_Request request;
-    int there = 0;
-    MPI_Ibarrier(MPI_COMM_WORLD, &request);
-    while (MPI_Test(&request, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && !there)
-        usleep(1000);
-    return MPI_Wtime() - start;
-}
-
 static double by_one_pool(struct shmf_pool *pool, shmf_task_fn fn, int64_t count)
 {
     struct shmf_tasks tasks = {.count = count, .seed = 1};
     struct shmf_result *result;
     double start = MPI_Wtime();
-    if (place.rank == 0) {
+    if (pool) {
         struct shmf_iter *iter = shmf_pool_imap(pool, fn, &tasks, NULL, &err);
         need(iter != NULL, "shmf_pool_imap");
         while (shmf_iter_next(iter, &result, &err) == 1) {
@@ -106,17 +83,15 @@ static double by_one_pool(struct shmf_pool *pool, shmf_task_fn fn, int64_t count
         }
         shmf_iter_free(iter);
     }
-    return lap(start);
+    return lap(&start);
 }
 
-static double by_nodes(struct shmf_pool *pool, shmf_task_fn fn, int64_t count, int window,
-                       const void *arg)
+static double by_nodes(struct shmf_pool *pool, int root, shmf_task_fn fn,
+                       const struct shmf_tasks *tasks, const struct shmf_mpi_imap_options *options)
 {
-    struct shmf_tasks tasks = {.count = count, .seed = 1, .context = (void *)(uintptr_t)arg};
-    struct shmf_mpi_imap_options options = {.imap = {.window = window, .unordered = window > 0}};
     struct shmf_mpi_result *result;
     double start = MPI_Wtime();
-    struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, 0, pool, fn, &tasks, &options, &err);
+    struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, root, pool, fn, tasks, options, &err);
     need(iter != NULL, "shmf_mpi_imap");
     int rc;
     while ((rc = shmf_mpi_iter_next(iter, &result, &err)) == 1) {
@@ -125,45 +100,78 @@ static double by_nodes(struct shmf_pool *pool, shmf_task_fn fn, int64_t count, i
     }
     need(rc == 0, "shmf_mpi_iter_next");
     shmf_mpi_iter_free(iter);
-    return lap(start);
+    return lap(&start);
 }
 
-static int by_value(const void *a, const void *b)
+/* A job by one pool, and by nodes; `far`: all of it by the first node, for the last rank. */
+struct job {
+    const char *name;
+    shmf_task_fn fn;
+    bool far;
+};
+
+static double compare(const struct job *job, struct shmf_pool *big, struct shmf_pool *small,
+                      int64_t count, int rounds)
 {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
+    double pool[MOST_ROUNDS], nodes[MOST_ROUNDS], ratio[MOST_ROUNDS], spends[MOST_ROUNDS];
+    struct shmf_tasks tasks = {.count = count, .seed = 1};
+    struct shmf_mpi_imap_options options = {.block = job->far ? count : 0};
+    for (int i = -1; i < rounds; i++) { /* the first warms up */
+        double first = by_one_pool(job->far ? place.rank ? NULL : small : big, job->fn, count);
+        double before = processor_time();
+        double second = by_nodes(small, job->far ? place.ranks - 1 : 0, job->fn, &tasks, &options);
+        if (i < 0)
+            continue;
+        spends[i] = processor_time() - before;
+        pool[i] = first;
+        nodes[i] = second;
+        ratio[i] = second / first;
+    }
+    if (place.rank == 0)
+        printf("%-26s one pool %7.3f s   nodes %7.3f s   ratio %.2f\n", job->name,
+               median(pool, rounds), median(nodes, rounds), median(ratio, rounds));
+    return median(spends, rounds);
 }
 
-static double median(double *values)
+/* A matrix from one place of this process to another, both warm. */
+static double copy_seconds(void)
 {
-    qsort(values, ROUNDS, sizeof *values, by_value);
-    return values[ROUNDS / 2];
+    size_t size = sizeof(double) * COLUMNS * COLUMNS;
+    char *from = malloc(size), *to = malloc(size);
+    double took[9];
+    need(from && to, "memory");
+    memset(from, 1, size);
+    memset(to, 2, size);
+    for (int i = 0; i < 9; i++) {
+        double before = processor_time();
+        memcpy(to, from, size);
+        took[i] = processor_time() - before;
+        need(to[(size_t)i * 1000] == 1, "the copy");
+        from[0]++;
+    }
+    free(from);
+    free(to);
+    return median(took, 9);
 }
 
-static void outer(int64_t count)
+static void outer(int64_t count, int rounds)
 {
-    static const shmf_task_fn functions[] = {outer_whole, outer_sums};
-    static const char *const names[] = {"matrices, 200 MB", "their sums, 40 kB"};
+    static const struct job jobs[] = {{"matrices, 200 MB", outer_whole, false},
+                                      {"their sums, 40 kB", outer_sums, false},
+                                      {"matrices, other node alone", outer_whole, true}};
     struct shmf_pool_options all = {.workers = place.nodes, .start = SHMF_START_EARLY};
     struct shmf_pool_options one = {.workers = 1, .start = SHMF_START_EARLY};
     struct shmf_pool *big = place.rank ? NULL : shmf_pool_new(&all, &err);
     struct shmf_pool *small = place.node_rank ? NULL : shmf_pool_new(&one, &err);
+    double spent = 0;
     need((big || place.rank) && (small || place.node_rank), "shmf_pool_new");
-    for (int job = 0; job < 2; job++) {
-        double pool[ROUNDS], nodes[ROUNDS], ratio[ROUNDS];
-        for (int i = -1; i < ROUNDS; i++) { /* the first warms up */
-            double first = by_one_pool(big, functions[job], count);
-            double second = by_nodes(small, functions[job], count, 0, NULL);
-            if (i >= 0) {
-                pool[i] = first;
-                nodes[i] = second;
-                ratio[i] = second / first;
-            }
-        }
-        if (place.rank == 0)
-            printf("%-18s one pool %7.3f s   %d nodes %7.3f s   ratio %.2f\n", names[job],
-                   median(pool), place.nodes, median(nodes), median(ratio));
-    }
+    need(count > 0 && rounds > 0 && rounds <= MOST_ROUNDS && place.nodes > 1, "two nodes");
+    for (int job = 0; job < 3; job++)
+        spent = compare(&jobs[job], big, small, count, rounds);
+    if (place.rank == place.ranks - 1)
+        printf("a matrix of the other node costs its receiver %.1f ms of processor time; memcpy "
+               "takes %.1f ms\n",
+               spent / (double)count * 1e3, copy_seconds() * 1e3);
     shmf_pool_free(big);
     shmf_pool_free(small);
 }
@@ -176,21 +184,15 @@ static int return_bytes(struct shmf_task *task, void *context)
     return shmf_task_return_bytes(task, bytes, (size_t)(uintptr_t)context);
 }
 
-static double processor_time(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
-}
-
 static void null(int64_t count, int window, size_t bytes)
 {
     struct shmf_pool_options options = {.workers = SHMF_INLINE};
+    struct shmf_tasks tasks = {.count = count, .context = (void *)(uintptr_t)bytes};
+    struct shmf_mpi_imap_options imap = {.imap = {.window = window, .unordered = true}};
     struct shmf_pool *pool = shmf_pool_new(&options, &err);
     need(pool != NULL, "shmf_pool_new");
     double before = processor_time();
-    double took = by_nodes(pool, return_bytes, count, window, (const void *)(uintptr_t)bytes);
+    double took = by_nodes(pool, 0, return_bytes, &tasks, &imap);
     double used = processor_time() - before;
     if (place.rank == 0)
         printf("%d nodes, window %d, %zu bytes: %.0f tasks/s here; the root used %.2f us a task\n",
@@ -200,18 +202,13 @@ static void null(int64_t count, int window, size_t bytes)
 
 int main(int argc, char **argv)
 {
-    need(shmf_mpi_init(&argc, &argv, MPI_THREAD_FUNNELED, NULL, NULL, &err) == 0, "init");
-    mpi = shmf_mpi_new(MPI_COMM_WORLD, NULL, &err);
-    need(mpi != NULL, "shmf_mpi_new");
-    shmf_mpi_place(mpi, -1, &place);
+    start_ranks(&argc, &argv);
     if (argc > 1 && !strcmp(argv[1], "outer"))
-        outer(argc > 2 ? atoll(argv[2]) : 20);
+        outer(argc > 2 ? atoll(argv[2]) : 20, argc > 3 ? atoi(argv[3]) : 5);
     else if (argc > 1 && !strcmp(argv[1], "null"))
         null(argc > 2 ? atoll(argv[2]) : 100000, argc > 3 ? atoi(argv[3]) : 64,
              argc > 4 ? (size_t)atoll(argv[4]) : 100);
     else
-        need(0, "usage: nodes outer [TASKS] | null [TASKS [WINDOW [BYTES]]]");
-    shmf_mpi_free(mpi);
-    MPI_Finalize();
-    return 0;
+        need(0, "usage: nodes outer [TASKS [ROUNDS]] | null [TASKS [WINDOW [BYTES]]]");
+    return end_ranks();
 }
