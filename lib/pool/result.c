@@ -71,7 +71,7 @@ double shmf_result_double(const struct shmf_result *result)
 
 const struct shmf_handle *shmf_result_undefined(const struct shmf_result *result, size_t *count)
 {
-    bool any = result && result->granted && result->granted->count;
+    bool any = result && result->granted; /* never none */
     if (count)
         *count = any ? result->granted->count : 0;
     return any ? result->granted->handles : NULL;

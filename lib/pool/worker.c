@@ -29,6 +29,8 @@
 
 _Static_assert(SHMF_INLINE_RESULT <= SHMFI_RECORD_DATA, "what travels in a record fits");
 
+_Static_assert(SHMF_MAX_WORKERS <= 1000000000, "a worker's number has at most nine digits");
+
 #define SHORT_TASK_NS 20000u
 #define PARK_MS       1000
 
@@ -329,7 +331,7 @@ static void name_process(uint32_t worker)
     do {
         digits[n++] = (char)('0' + worker % 10);
         worker /= 10;
-    } while (worker && n < sizeof name - length - 1);
+    } while (worker);
     while (n)
         name[length++] = digits[--n];
     name[length] = '\0';

@@ -8,6 +8,8 @@
 #include <shmframe/map.h>
 #include <shmframe/reduce.h>
 
+#include "pool/pool_internal.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -150,6 +152,66 @@ static void test_each_element_of_a_map_has_its_status(void **state)
     shmf_pool_free(pool);
 }
 
+/* Chunks of one element each; the second fails, and the first not before that was told. */
+static int fail_in_reverse(struct shmf_task *task, void *shared)
+{
+    atomic_bool *later = shared;
+    switch (shmf_task_index(task)) {
+    case 0:
+        while (!atomic_load(later))
+            test_sleep(0.001);
+        return shmf_task_fail(task, SHMF_E_RANGE, "the first");
+    case 1:
+        return shmf_task_fail(task, SHMF_E_TASK, "the second");
+    default: /* by the worker that is done with the second */
+        atomic_store(later, true);
+        return 0;
+    }
+}
+
+static void test_a_map_names_the_first_element_that_fails_whichever_fails_first(void **state)
+{
+    (void)state;
+    atomic_bool *later = shared_memory(sizeof *later);
+    struct shmf_pool *pool = pool_of(2);
+    const struct shmf_tasks tasks = {.count = 8, .context = later};
+    const struct shmf_map_options options = {.chunk = 1};
+    for (int i = 0; i < 2; i++) {
+        int statuses[8];
+        atomic_store(later, false);
+        assert_refused(shmf_pool_map(pool, fail_in_reverse, &tasks, &options, NULL, 0,
+                                     i ? statuses : NULL, &err),
+                       SHMF_E_RANGE, "element 0: the first");
+        for (int element = 0; i && element < 8; element++)
+            assert_int_equal(statuses[element], element == 0   ? SHMF_E_RANGE
+                                                : element == 1 ? SHMF_E_TASK
+                                                               : SHMF_OK);
+    }
+    shmf_pool_free(pool);
+    munmap(later, sizeof *later);
+}
+
+static int die(struct shmf_task *task, void *context)
+{
+    (void)task, (void)context;
+    raise(SIGKILL);
+    return 0;
+}
+
+static void test_a_map_whose_statuses_nobody_asked_for_fails_with_its_worker(void **state)
+{
+    (void)state;
+    struct shmf_pool *pool = pool_of(1);
+    const struct shmf_tasks tasks = {.count = 1};
+    int status = 0;
+    assert_refused(shmf_pool_map(pool, die, &tasks, NULL, NULL, 0, NULL, &err), SHMF_E_WORKER_DIED,
+                   "element 0");
+    assert_refused(shmf_pool_map(pool, die, NULL, NULL, NULL, 0, &status, &err), SHMF_E_INVAL,
+                   "tasks");
+    assert_int_equal(status, 0);
+    shmf_pool_free(pool);
+}
+
 static void test_deadlines_that_are_no_times_are_refused(void **state)
 {
     (void)state;
@@ -198,12 +260,6 @@ static void test_no_result_has_no_properties(void **state)
     assert_null(shmf_result_undefined(NULL, &count));
     assert_int_equal(count, 0);
     assert_int_equal(shmf_failure_print(NULL, stdout), SHMF_E_INVAL);
-}
-
-static int die(struct shmf_task *task, void *context)
-{
-    (void)context;
-    return shmf_task_index(task) ? raise(SIGKILL) : SHMF_E_TASK;
 }
 
 /* A stream that takes nothing, without a buffer that would hide it. */
@@ -354,6 +410,70 @@ static void test_a_loop_whose_pool_is_freed_or_breaks_ends_and_says_so(void **st
     munmap(running, 4096);
 }
 
+/* As other threads see it from the moment on when one frees it. */
+static void test_calls_on_a_pool_that_goes_are_refused(void **state)
+{
+    (void)state;
+    struct shmf_pool *pool = pool_of(1);
+    const struct shmf_tasks tasks = {.count = 1};
+    struct shmf_pool_stats stats;
+    struct shmf_worker_stats worker;
+    double result;
+    pool->freeing = true;
+    assert_refused(shmf_pool_for(pool, 0, 10, nothing, NULL, NULL, &err), SHMF_E_CLOSED, "pool");
+    assert_refused(shmf_pool_map(pool, return_index, &tasks, NULL, &result, 8, NULL, &err),
+                   SHMF_E_CLOSED, "pool");
+    assert_refused(shmf_pool_resize(pool, 1, &err), SHMF_E_CLOSED, "pool");
+    assert_refused((int)shmf_pool_trim(pool, &err), SHMF_E_CLOSED, "pool");
+    assert_int_equal(shmf_pool_get_stats(pool, &stats), SHMF_E_CLOSED);
+    assert_int_equal(shmf_pool_get_worker_stats(pool, 0, &worker), SHMF_E_CLOSED);
+    assert_int_equal(shmf_pool_report(pool, stderr), SHMF_E_CLOSED);
+    pool->freeing = false;
+    assert_int_equal(shmf_pool_for(pool, 0, 10, nothing, NULL, NULL, NULL), SHMF_OK);
+    shmf_pool_free(pool);
+}
+
+static void *free_pool(void *pool)
+{
+    shmf_pool_free(pool);
+    return NULL;
+}
+
+struct freer {
+    struct shmf_pool *pool;
+    pthread_t thread;
+    bool there;
+};
+
+/* The caller's first part: another thread begins to free the pool. */
+static int have_it_freed(struct shmf_task *task, int64_t begin, int64_t end, void *context)
+{
+    (void)begin, (void)end;
+    struct freer *freer = context;
+    if (shmf_task_worker(task) >= 0 || freer->there)
+        return 0;
+    if (pthread_create(&freer->thread, NULL, free_pool, freer->pool))
+        return SHMF_E_SYS;
+    freer->there = true;
+    for (bool freeing = false; !freeing; test_sleep(0.001)) {
+        pthread_mutex_lock(&freer->pool->lock);
+        freeing = freer->pool->freeing;
+        pthread_mutex_unlock(&freer->pool->lock);
+    }
+    return 0;
+}
+
+static void test_a_loop_whose_pool_is_freed_while_the_caller_runs_a_part_ends(void **state)
+{
+    (void)state;
+    struct freer freer = {.pool = pool_of(1)};
+    const struct shmf_for_options options = {.caller_too = 1, .grain = 1};
+    assert_refused(shmf_pool_for(freer.pool, 0, 1000, have_it_freed, &freer, &options, &err),
+                   SHMF_E_CLOSED, "freed by another thread");
+    assert_true(freer.there);
+    assert_int_equal(pthread_join(freer.thread, NULL), 0);
+}
+
 int main(void)
 {
     test_begin();
@@ -362,6 +482,8 @@ int main(void)
         test_case(test_bad_arguments_of_a_reduction_are_refused_by_name),
         test_case(test_chunks_that_fail_are_left_out_and_named),
         test_case(test_each_element_of_a_map_has_its_status),
+        test_case(test_a_map_names_the_first_element_that_fails_whichever_fails_first),
+        test_case(test_a_map_whose_statuses_nobody_asked_for_fails_with_its_worker),
         test_case(test_deadlines_that_are_no_times_are_refused),
         test_case(test_arguments_of_more_bytes_than_there_are_are_refused),
         test_case(test_no_result_has_no_properties),
@@ -369,6 +491,8 @@ int main(void)
         test_case(test_a_task_that_ends_its_thread_has_ended_its_worker),
         test_case(test_other_threads_are_refused_where_that_was_asked_for),
         test_case(test_a_loop_whose_pool_is_freed_or_breaks_ends_and_says_so),
+        test_case(test_calls_on_a_pool_that_goes_are_refused),
+        test_case(test_a_loop_whose_pool_is_freed_while_the_caller_runs_a_part_ends),
     };
     return cmocka_run_group_tests_name("pool: arguments", tests, NULL, NULL);
 }

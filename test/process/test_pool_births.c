@@ -5,6 +5,7 @@
 #include "pool_calls.h"
 
 #include "base/sys.h"
+#include "pool/messages.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,7 @@ enum { TASKS = 20 };
 
 static struct plan {
     atomic_int forks_that_fail;
+    atomic_int unsent[SHMFI_CONTROL_RESIZE + 1]; /* messages of each type that are not taken */
     atomic_bool starts_are_fatal, starts_are_slow;
 } * plan;
 static pid_t application;
@@ -128,12 +130,90 @@ static void test_forks_that_fail_for_a_moment_delay_tasks_only(void **state)
     munmap(plan, sizeof *plan);
 }
 
+/* ---- what the supervisor cannot say at once ------------------------------------------------ */
+
+static ssize_t send_or_not(int fd, const struct msghdr *message, int flags)
+{
+    const struct shmfi_control *control = message->msg_iov->iov_base;
+    if (getpid() == application || message->msg_iov->iov_len != sizeof *control ||
+        atomic_load(&plan->unsent[control->type]) == 0)
+        return sendmsg(fd, message, flags);
+    atomic_fetch_sub(&plan->unsent[control->type], 1);
+    errno = EAGAIN;
+    return -1;
+}
+
+static pid_t first_pid;
+
+static bool has_another_pid(void *pool)
+{
+    pid_t pid = (pid_t)shmf_pool_worker_pid(pool, 0);
+    return pid && pid != first_pid;
+}
+
+static void test_what_the_supervisor_cannot_say_at_once_it_says_later(void **state)
+{
+    (void)state;
+    static const enum shmfi_control_type types[] = {SHMFI_CONTROL_SPAWNING, SHMFI_CONTROL_SPAWNED,
+                                                    SHMFI_CONTROL_EXITED};
+    struct shmfi_sys sys = shmfi_sys;
+    plan = shared_memory(sizeof *plan);
+    application = getpid();
+    shmfi_sys.sendmsg = send_or_not;
+    struct shmf_pool *pool = pool_of(1);
+    first_pid = worker_pid(pool, 0);
+    for (size_t i = 0; i < 3; i++)
+        atomic_store(&plan->unsent[types[i]], 5);
+    end_worker(pool, 0);
+    assert_true(test_wait_until(30, has_another_pid, pool));
+    assert_counts_up(map_count(pool, return_index, 10), 10);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(atomic_load(&plan->unsent[types[i]]), 0);
+    shmf_pool_free(pool);
+    shmfi_sys = sys;
+    munmap(plan, sizeof *plan);
+}
+
+/* ---- an older kernel ----------------------------------------------------------------------- */
+
+static int no_pidfd(pid_t pid, unsigned flags)
+{
+    (void)pid, (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+
+static int refuse_to_start(int worker, void *context)
+{
+    (void)worker, (void)context;
+    return 1;
+}
+
+static void test_workers_that_cannot_start_are_given_up_without_pidfds_too(void **state)
+{
+    (void)state;
+    struct shmfi_sys sys = shmfi_sys;
+    struct shmf_error err = {0};
+    struct shmf_result *result;
+    shmfi_sys.pidfd_open = no_pidfd;
+    struct shmf_pool *pool =
+        pool_with(&(struct shmf_pool_options){.workers = 1, .initializer = refuse_to_start});
+    struct shmf_iter *iter = map_count(pool, return_index, 1);
+    assert_int_equal(shmf_iter_next(iter, &result, &err), SHMF_E_POOL_BROKEN);
+    assert_non_null(strstr(err.message, "the last by exit status 1"));
+    shmf_iter_free(iter);
+    shmf_pool_free(pool);
+    shmfi_sys = sys;
+}
+
 int main(void)
 {
     test_begin();
     const struct CMUnitTest tests[] = {
         test_case(test_an_application_does_not_wait_for_workers_that_cannot_be_had),
         test_case(test_forks_that_fail_for_a_moment_delay_tasks_only),
+        test_case(test_what_the_supervisor_cannot_say_at_once_it_says_later),
+        test_case(test_workers_that_cannot_start_are_given_up_without_pidfds_too),
     };
     return cmocka_run_group_tests_name("pool: workers that cannot be had", tests, NULL, NULL);
 }

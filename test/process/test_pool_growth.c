@@ -56,6 +56,31 @@ static void test_a_worker_that_has_grown_is_replaced_between_tasks(void **state)
     shmf_pool_free(pool);
 }
 
+/* A task that is short enough for its worker not to look at itself at once. */
+static int leak_quickly_and_return_pid(struct shmf_task *task, void *context)
+{
+    leak(16 * MIB);
+    return return_pid(task, context);
+}
+
+static bool has_a_successor(void *pool)
+{
+    struct shmf_worker_stats worker;
+    assert_int_equal(shmf_pool_get_worker_stats(pool, 0, &worker), SHMF_OK);
+    return worker.processes == 2;
+}
+
+static void test_a_worker_that_has_grown_is_replaced_also_while_it_waits(void **state)
+{
+    (void)state;
+    struct shmf_pool *pool = limited_pool(8 * MIB, NULL);
+    double pid = number_of(submit(pool, leak_quickly_and_return_pid, NULL));
+    assert_true(test_wait_until(30, has_a_successor, pool));
+    assert_true(number_of(submit(pool, return_pid, NULL)) != pid);
+    assert_int_equal(stats_of(pool).workers_died, 0);
+    shmf_pool_free(pool);
+}
+
 static void test_without_a_limit_a_worker_may_grow(void **state)
 {
     (void)state;
@@ -120,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test_case(test_a_worker_that_has_grown_is_replaced_between_tasks),
+        test_case(test_a_worker_that_has_grown_is_replaced_also_while_it_waits),
         test_case(test_without_a_limit_a_worker_may_grow),
         test_case(test_a_few_leaks_below_the_limit_are_borne),
         test_case(test_memory_that_was_given_back_or_is_shared_does_not_count),

@@ -2,7 +2,14 @@
  * what it noted itself. Reaches into the pool: its address is the same in the workers. */
 #include "pool_calls.h"
 
+#include "pool/chunk.h"
 #include "pool/pool_internal.h"
+#include "pool/worker.h"
+
+#include "base/sys.h"
+
+#include <shmframe/map.h>
+#include <shmframe/reduce.h>
 
 #include <signal.h>
 #include <stdio.h>
@@ -253,12 +260,96 @@ static void test_an_application_survives_a_worker_that_writes_over_the_board(voi
     }
 }
 
+/* ---- replies of whole calls that lie ------------------------------------------------------- */
+
+enum reply { FEWER_STATUSES, BEFORE_THE_CHUNK, BEHIND_THE_CHUNK, ANOTHER_ELEMENT, REPLIES };
+
+/* Changes what its worker was told of the chunk of three elements, whose second then fails, or
+ * whose first does where there shall be no other. */
+static int lie_about_the_chunk(struct shmf_task *task, void *how)
+{
+    static int calls;
+    struct shmfi_chunk *chunk = (void *)(uintptr_t)shmfi_this_worker()->task.arg;
+    enum reply reply = (enum reply)(intptr_t)how;
+    if (++calls == 1) {
+        if (reply == FEWER_STATUSES)
+            chunk->count = 1;
+        else
+            chunk->first += (int64_t[]){0, -1000, 1000, 1}[reply];
+    }
+    return calls == (reply == FEWER_STATUSES ? 1 : 2) ? SHMF_E_NOTFOUND
+                                                      : shmf_task_return_double(task, 1.5);
+}
+
+static void test_of_a_map_nothing_is_believed_that_does_not_fit_its_chunk(void **state)
+{
+    (void)state;
+    const char *const begins_with[REPLIES] = {"element 0: its chunk's reply has the wrong size",
+                                              "element -999: ", "element 1001: ", "element 2: "};
+    for (int reply = 0; reply < REPLIES; reply++) {
+        struct shmf_pool *pool = pool_of(1);
+        struct shmf_tasks tasks = {.count = 3, .context = (void *)(intptr_t)reply};
+        struct shmf_map_options options = {.chunk = 3};
+        struct shmf_error err = {0};
+        double results[3] = {0};
+        int statuses[3];
+        int rc = shmf_pool_map(pool, lie_about_the_chunk, &tasks, &options, results,
+                               sizeof *results, statuses, &err);
+        bool whole = reply == FEWER_STATUSES;
+        assert_int_equal(rc, whole ? SHMF_E_CORRUPT : SHMF_E_TASK);
+        assert_ptr_equal(strstr(err.message, begins_with[reply]), err.message);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(statuses[i], whole ? SHMF_E_CORRUPT : i == 1 ? SHMF_E_NOTFOUND : 0);
+            assert_true(results[i] == (statuses[i] ? 0 : 1.5));
+        }
+        shmf_pool_free(pool);
+    }
+}
+
+/* The last step of a reduction in its worker: the reply's size is changed. */
+static void free_and_lie(void *memory)
+{
+    free(memory);
+    shmfi_this_worker()->task.size = 3;
+}
+
+static int fold_and_lie(struct shmf_task *task, void *accumulator, void *context)
+{
+    (void)task, (void)context;
+    *(double *)accumulator += 1;
+    shmfi_sys.free = free_and_lie;
+    return 0;
+}
+
+static void add_doubles(void *accumulator, const void *other, void *context)
+{
+    (void)context;
+    *(double *)accumulator += *(const double *)other;
+}
+
+static void test_of_a_reduction_no_reply_of_another_size_is_combined(void **state)
+{
+    (void)state;
+    struct shmf_pool *pool = pool_of(1);
+    struct shmf_tasks tasks = {.count = 3};
+    struct shmf_error err = {0};
+    double sum = 0;
+    assert_int_equal(
+        shmf_pool_reduce(pool, fold_and_lie, add_doubles, &tasks, NULL, &sum, sizeof sum, &err),
+        SHMF_E_CORRUPT);
+    assert_non_null(strstr(err.message, "the reply has the wrong size"));
+    assert_true(sum == 0);
+    shmf_pool_free(pool);
+}
+
 int main(void)
 {
     test_begin();
     const struct CMUnitTest tests[] = {
         test_case(test_a_worker_whose_record_lies_is_ended_and_its_task_fails),
         test_case(test_an_application_survives_a_worker_that_writes_over_the_board),
+        test_case(test_of_a_map_nothing_is_believed_that_does_not_fit_its_chunk),
+        test_case(test_of_a_reduction_no_reply_of_another_size_is_combined),
     };
     return cmocka_run_group_tests_name("pool: hostile workers", tests, NULL, NULL);
 }

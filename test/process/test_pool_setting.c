@@ -3,6 +3,7 @@
 #include "pool_calls.h"
 
 #include "base/sys.h"
+#include "pool/options.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -144,6 +145,20 @@ static void test_the_default_number_of_workers_is_that_of_the_allowed_cpus(void 
     shmf_pool_free(pool);
 }
 
+static void test_there_is_room_for_the_workers_that_are_started_by_default(void **state)
+{
+    (void)state;
+    struct shmf_error err;
+    struct shmf_pool made = {0};
+    struct shmf_pool_options options = {.max_workers = 1};
+    assert_int_equal(shmfi_options_check(&options, &err), SHMF_OK);
+    shmfi_options_apply(&made, &options);
+    assert_int_equal(made.max_workers, made.places);
+    options.max_workers = SHMF_MAX_WORKERS + 1;
+    assert_int_equal(shmfi_options_check(&options, &err), SHMF_E_INVAL);
+    assert_non_null(strstr(err.message, "options.max_workers"));
+}
+
 /* ---- threads ------------------------------------------------------------------------------ */
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -197,9 +212,33 @@ void omp_set_num_threads(int threads)
     omp_threads = threads;
 }
 
+/* The others. */
+static int blas_threads[3];
+
+void openblas_set_num_threads(int threads);
+void openblas_set_num_threads(int threads)
+{
+    blas_threads[0] = threads;
+}
+
+void MKL_Set_Num_Threads(int threads);
+void MKL_Set_Num_Threads(int threads)
+{
+    blas_threads[1] = threads;
+}
+
+void bli_thread_set_num_threads(int64_t threads);
+void bli_thread_set_num_threads(int64_t threads)
+{
+    blas_threads[2] = (int)threads;
+}
+
 static int return_omp_threads(struct shmf_task *task, void *unused)
 {
     (void)unused;
+    for (int i = 0; i < 3; i++)
+        if (blas_threads[i] != omp_threads)
+            return shmf_task_fail(task, SHMF_E_TASK, "library %d: %d", i, blas_threads[i]);
     return shmf_task_return_double(task, omp_threads);
 }
 
@@ -280,6 +319,7 @@ int main(void)
         test_case(test_workers_keep_to_the_makers_cpus),
         test_case(test_the_defaults_keep_to_the_quotas_of_all_enclosing_cgroups),
         test_case(test_the_default_number_of_workers_is_that_of_the_allowed_cpus),
+        test_case(test_there_is_room_for_the_workers_that_are_started_by_default),
         test_case(test_threads_that_run_already_are_reported_or_refused),
         test_case(test_thread_libraries_are_capped_in_workers),
         test_case(test_a_function_that_was_loaded_later_is_refused),

@@ -1,6 +1,8 @@
 /* What an application is told of its pools although nothing failed, if it wants to hear it. */
 #include "future_calls.h"
 
+#include "pool/pool_internal.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 /* What a process holds when it ends; static, so that tools see that it is still held. */
 static struct {
     struct shmf_pool *pool;
-    struct shmf_future *future;
+    struct shmf_future *future, *futures[3];
 } held;
 
 /* ---- the end of an application ------------------------------------------------------------ */
@@ -67,8 +69,26 @@ static int leave_it(void)
 
 static int leave_it_with_a_task(void)
 {
+    struct signals *signals = new_signals();
     held.pool = pool_of(1);
-    held.future = submit(held.pool, wait_for_go, new_signals());
+    held.future = submit(held.pool, wait_for_go, signals);
+    return 0;
+}
+
+static int leave_it_with_more_than_fits(void)
+{
+    struct signals *signals = new_signals();
+    held.pool = pool_with(&(struct shmf_pool_options){.workers = 1, .window = 1});
+    for (int i = 0; i < 3; i++)
+        held.futures[i] = submit(held.pool, wait_for_go, signals);
+    return 0;
+}
+
+/* As if another thread were in the middle of a call. */
+static int leave_it_in_use(void)
+{
+    held.pool = pool_of(1);
+    pthread_mutex_lock(&held.pool->lock);
     return 0;
 }
 
@@ -98,6 +118,9 @@ static void test_a_pool_that_is_never_freed_is_reported_where_that_is_asked_for(
     assert_non_null(strstr(text, "was not freed, with 0 tasks under way\n"));
     assert_int_equal(warnings_of("1", leave_it_with_a_task, text), 1);
     assert_non_null(strstr(text, "with 1 tasks under way\n"));
+    assert_int_equal(warnings_of("1", leave_it_with_more_than_fits, text), 1);
+    assert_non_null(strstr(text, "with 3 tasks under way\n"));
+    assert_int_equal(warnings_of("1", leave_it_in_use, text), 0);
 }
 
 static void test_nobody_hears_of_it_who_did_not_ask(void **state)
