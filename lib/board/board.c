@@ -69,6 +69,7 @@ void shmfi_board_format(struct shmfi_board *board, void *memory,
     for (uint32_t w = 0; w < geometry->workers; w++) {
         atomic_store_explicit(&board->lines[w].current, SHMFI_NO_TICKET, memory_order_relaxed);
         atomic_store_explicit(&board->lines[w].cpu, -1, memory_order_relaxed);
+        atomic_store_explicit(&board->lines[w].asleep, SHMFI_AWAY, memory_order_relaxed);
     }
 }
 
@@ -261,7 +262,7 @@ void shmfi_board_vacate(struct shmfi_board *board, uint32_t worker)
     atomic_store_explicit(&line->cached, 0, memory_order_relaxed);
     atomic_store_explicit(&line->huge, 0, memory_order_relaxed);
     atomic_store_explicit(&line->current, SHMFI_NO_TICKET, memory_order_relaxed);
-    atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
+    atomic_store_explicit(&line->asleep, SHMFI_AWAY, memory_order_relaxed);
 }
 
 uint32_t shmfi_board_places(const struct shmfi_board *board)

@@ -79,11 +79,13 @@ struct shmfi_claimer {
     uint64_t done;   /* private copy of the line's word */
 };
 
-/* A new incarnation continues its predecessor's ring and skips what was returned to it. */
+/* A new incarnation continues its predecessor's ring and skips what was returned to it. It is AWAY
+ * until it says otherwise (shmfi_look_for_tasks). */
 void shmfi_board_join(struct shmfi_board *board, struct shmfi_claimer *me, uint32_t worker,
                       uint32_t incarnation);
 
-/* The supervisor, when it has reaped the worker: its place holds, wants and runs nothing. */
+/* The supervisor, when it has reaped the worker: its place holds, wants and runs nothing, and is
+ * AWAY. */
 void shmfi_board_vacate(struct shmfi_board *board, uint32_t worker);
 
 /* How many workers are wanted now; never more than there are places. */

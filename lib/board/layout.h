@@ -126,6 +126,10 @@ struct shmfi_crash {
     uint64_t frames[SHMFI_CRASH_FRAMES];
 };
 
+/* AWAKE: runs a task, or will look whether there is one before it sleeps. AWAY: does neither; it is
+ * not there, or not ready yet, or about to end. */
+enum shmfi_sleep { SHMFI_AWAKE = 0, SHMFI_ASLEEP = 1, SHMFI_AWAY = 2 };
+
 /* Words of a record in brief. */
 #define SHMFI_BRIEF 4
 
@@ -172,9 +176,11 @@ struct shmfi_line {
     alignas(SHMFI_LINE) _Atomic uint64_t returned; /* return entries written; release */
     _Atomic uint64_t app_mail; /* messages that it sent over the worker's socket */
 
-    /* Worker 0 -> 1 before it parks; 1 -> 0 by CAS by whoever wakes it (application, or a worker
-     * that calls for memory), or by the worker itself. Also the futex. A worker that dies asleep
-     * leaves 1: a wake for nobody, until the supervisor has reaped it and stores 0. */
+    /* enum shmfi_sleep. Worker AWAY -> AWAKE when it begins to look for tasks, -> ASLEEP before it
+     * parks, -> AWAY when it is about to end; ASLEEP -> AWAKE by CAS by whoever wakes it
+     * (application, supervisor, a worker), or by the worker itself. Also the futex. A worker that
+     * dies asleep leaves that word, a wake for nobody; one that dies awake is counted on in vain:
+     * until the supervisor has reaped it, stores AWAY and wakes another one for it. */
     alignas(SHMFI_LINE) _Atomic uint32_t asleep;
 
     alignas(SHMFI_LINE) struct shmfi_crash crash;

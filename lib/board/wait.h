@@ -7,6 +7,7 @@
 /* How this process spins; private to it. */
 struct shmfi_spinner {
     bool pause_first;        /* every runnable process of the pool has a cpu of its own */
+    bool yield_first;        /* but next time not: one was just woken, and may be on this cpu */
     uint64_t looked;         /* ns; not long before the look that found something; 0: not known */
     uint64_t no_yield_until; /* ns; somebody else needs the cpus */
     uint64_t penalty;        /* ns; how long the next such time will be */
@@ -31,12 +32,24 @@ bool shmfi_spin(struct shmfi_spinner *spinner, struct shmfi_watch watch, shmfi_r
 void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready, void *context,
                 int timeout_ms);
 
+/* Worker: it looks for tasks from here on, and does not any more; then one that sleeps is woken in
+ * its stead. */
+void shmfi_look_for_tasks(struct shmfi_board *board, uint32_t worker);
+void shmfi_leave_tasks(struct shmfi_board *board, uint32_t worker);
+
+/* How many are AWAKE; looks no further than `most`. */
+uint32_t shmfi_awake(const struct shmfi_board *board, uint32_t most);
+
 /* Wakes the worker if it sleeps; true if it did. Anybody, after a store that it should see. */
 bool shmfi_wake(struct shmfi_board *board, uint32_t worker);
 
 /* Wakes up to `count` sleeping workers, lowest numbers first, so that few workers' memory is
  * warm; not those who wait for memory in the middle of a task. Call once after publishing. */
 void shmfi_wake_some(struct shmfi_board *board, uint32_t count);
+
+/* Application: the same after it has queued so many tasks, now that so many in all are queued or in
+ * workers' hands; only where fewer workers are awake than that. True: it has woken somebody. */
+bool shmfi_wake_for(struct shmfi_board *board, uint32_t queued, uint32_t in_flight);
 
 /* Application: says that it is going to sleep in poll. True: nothing is ready, do sleep; the
  * caller says `awake` afterwards. */

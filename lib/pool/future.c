@@ -122,7 +122,7 @@ static void empty_backlog(struct shmf_pool *pool)
             submitted++;
     }
     if (submitted)
-        shmfi_wake_some(&pool->board, submitted);
+        shmfi_pool_wake(pool, submitted);
 }
 
 int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
@@ -210,7 +210,7 @@ static int start(struct shmf_future *future, struct shmf_error *err)
         shmfi_pool_advance(pool, NULL);
     int rc = pool->backlog ? 0 : shmfi_pool_submit(pool, &future->order, err);
     if (rc == 1) {
-        shmfi_wake_some(&pool->board, 1);
+        shmfi_pool_wake(pool, 1);
         if (!pool->spare) /* while the worker is busy, so that the next task need not wait for it */
             pool->spare = shmfi_result_new();
     }

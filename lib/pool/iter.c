@@ -87,7 +87,7 @@ static void fill(struct shmf_iter *iter)
         submitted++;
     }
     if (submitted)
-        shmfi_wake_some(&iter->pool->board, submitted);
+        shmfi_pool_wake(iter->pool, submitted);
 }
 
 /* ---- results out -------------------------------------------------------------------------- */

@@ -71,5 +71,4 @@ void shmfi_options_apply(struct shmf_pool *pool, const struct shmf_pool_options 
         pool->window = (uint32_t)options->window;
     pool->budget = options->budget_bytes ? options->budget_bytes : memory / 2;
     pool->stats.threads_at_creation = (uint64_t)shmfi_machine_threads() - 1;
-    pool->spinner.pause_first = pool->places + 1 <= pool->cpus;
 }

@@ -94,10 +94,11 @@ struct shmf_pool {
     int board_fd; /* of an early pool, until it is sent; else -1 */
     int control, eventfd;
     pid_t supervisor;
-    int supervisor_pidfd;     /* -1: this kernel has none */
-    struct shmfi_code code;   /* that workers have */
-    uint64_t regions_at_fork; /* serial: older regions are mapped in every worker */
-    struct shmfi_spinner spinner;
+    int supervisor_pidfd;         /* -1: this kernel has none */
+    struct shmfi_code code;       /* that workers have */
+    uint64_t regions_at_fork;     /* serial: older regions are mapped in every worker */
+    struct shmfi_spinner spinner; /* of the thread that is parked */
+    bool woke;                    /* a worker, since it last was */
 
     struct shmfi_member *members; /* max_workers */
     struct shmfi_job *jobs;       /* board.geometry.slots */

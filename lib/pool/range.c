@@ -109,7 +109,7 @@ static int hand_out(struct for_call *call, struct shmf_error *err)
         submitted++;
     }
     if (submitted)
-        shmfi_wake_some(&call->pool->board, submitted);
+        shmfi_pool_wake(call->pool, submitted);
     return rc < 0 ? rc : 0;
 }
 

@@ -90,7 +90,6 @@ static int resize_locked(struct shmf_pool *pool, uint32_t workers, struct shmf_e
         pool->n_workers = workers;
     for (uint32_t w = workers; w < pool->n_workers; w++)
         pool->members[w].dismissed = pool->members[w].incarnation;
-    pool->spinner.pause_first = workers + 1 <= pool->cpus;
     atomic_store_explicit(&pool->board.header->places, workers, memory_order_seq_cst);
     for (uint32_t w = workers; w < pool->n_workers; w++)
         shmfi_wake(&pool->board, w);

@@ -282,6 +282,13 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
     return rc;
 }
 
+void shmfi_pool_wake(struct shmf_pool *pool, uint32_t queued)
+{
+    uint32_t in_flight = pool->board.geometry.slots - pool->n_free;
+    if (shmfi_wake_for(&pool->board, queued, in_flight))
+        pool->woke = true;
+}
+
 void shmfi_pool_abandon(struct shmf_pool *pool, const struct shmfi_sink *sink)
 {
     for (uint32_t slot = 0; pool->jobs && slot < pool->board.geometry.slots; slot++) {
@@ -306,7 +313,7 @@ void shmfi_pool_resubmit(struct shmf_pool *pool, uint32_t at)
            sizeof *slot - sizeof slot->state);
     slot->attempt = (uint32_t)job->attempts;
     shmfi_board_queue(&pool->board, at, job->generation);
-    shmfi_wake_some(&pool->board, 1);
+    shmfi_pool_wake(pool, 1);
 }
 
 void shmfi_pool_release_slot(struct shmf_pool *pool, uint32_t at)

@@ -35,6 +35,9 @@ int shmfi_check_sizes(const struct shmfi_order *order, struct shmf_error *err);
 int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
                       struct shmf_error *err);
 
+/* Wakes workers for so many tasks that were queued, as far as not enough are awake. */
+void shmfi_pool_wake(struct shmf_pool *pool, uint32_t queued);
+
 /* In an inline pool: runs the task here and delivers its result. 1, or negative: it cannot run. */
 int shmfi_run_inline(struct shmf_pool *pool, const struct shmfi_order *order,
                      struct shmf_error *err);

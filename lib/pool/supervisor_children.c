@@ -236,6 +236,7 @@ void shmfi_supervisor_note_death(struct shmfi_supervisor *self, uint32_t worker,
     /* What it ran when it died, perhaps past a deadline, is not its successor's task; and it may
      * have none. */
     shmfi_board_vacate(&self->pool->board, worker);
+    shmfi_wake_some(&self->pool->board, 1); /* LEAVE: it may have been counted on */
     child->pid_unsent = false;
     child->pid = 0;
     child->exit_status = status;

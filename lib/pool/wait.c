@@ -55,6 +55,13 @@ static void follow(struct shmf_pool *pool)
         pthread_cond_broadcast(&pool->harvested);
 }
 
+/* Workers that have tasks, which others leave the cpus to after a moment, and this one. */
+static uint32_t busy_processes(const struct shmf_pool *pool)
+{
+    uint32_t in_flight = pool->board.geometry.slots - pool->n_free;
+    return 1 + (in_flight < pool->places ? in_flight : pool->places);
+}
+
 /* With pool.lock released meanwhile. True: a worker published soon, before it came to sleeping. */
 static bool wait_unlocked(struct shmf_pool *pool, const struct shmfi_sink *sink, int timeout_ms)
 {
@@ -66,6 +73,9 @@ static bool wait_unlocked(struct shmf_pool *pool, const struct shmfi_sink *sink,
     if (pool->n_workers == 1)
         watch = (struct shmfi_watch){&pool->board.lines[0].done, pool->members[0].got};
     pool->parked = true;
+    pool->spinner.pause_first = busy_processes(pool) <= pool->cpus;
+    pool->spinner.yield_first = pool->woke;
+    pool->woke = false;
     shmfi_pool_step_out(pool);
     bool soon = shmfi_spin(&pool->spinner, watch, shmfi_pool_has_news, pool);
     /* Its slot was the worker's; harvesting will look at it, and the next task lie there. */
@@ -112,7 +122,7 @@ static bool went_on(struct shmf_pool *pool, uint32_t slot)
         if (pool->members[w].incarnation != claimant)
             continue;
         uint64_t current = atomic_load_explicit(&line->current, memory_order_acquire);
-        bool asleep = atomic_load_explicit(&line->asleep, memory_order_acquire);
+        bool asleep = atomic_load_explicit(&line->asleep, memory_order_acquire) == SHMFI_ASLEEP;
         on = (current == SHMFI_NO_TICKET ? asleep
                                          : current != shmfi_ticket(slot, job->generation)) &&
              !shmfi_board_pending(&pool->board, w, pool->members[w].got);
@@ -164,7 +174,8 @@ void shmfi_pool_rescan(struct shmf_pool *pool)
     shmfi_pool_resend_regions(pool);
     bool asleep = false;
     for (uint32_t w = 0; w < pool->n_workers && !asleep; w++)
-        asleep = atomic_load_explicit(&pool->board.lines[w].asleep, memory_order_relaxed);
+        asleep = atomic_load_explicit(&pool->board.lines[w].asleep, memory_order_relaxed) ==
+                 SHMFI_ASLEEP;
     if (!asleep)
         return;
     uint32_t queued = 0;

@@ -33,6 +33,8 @@ _Static_assert(SHMF_MAX_WORKERS <= 1000000000, "a worker's number has at most ni
 
 #define SHORT_TASK_NS 20000u
 #define PARK_MS       1000
+#define MOST_MISSES   5
+#define LOOK_EVERY    32
 
 static struct shmfi_worker this_worker;
 static uint64_t worker_epoch; /* of the process that `this_worker` describes */
@@ -55,6 +57,7 @@ static _Noreturn void finish(const struct shmfi_worker *self)
 static _Noreturn void retire(const struct shmfi_worker *self)
 {
     shmfi_ring_app(self->board, self->eventfd);
+    shmfi_leave_tasks(self->board, self->me.worker);
     finish(self);
 }
 
@@ -202,6 +205,7 @@ static void ring_if_worthwhile(struct shmfi_worker *self)
 static void run(struct shmfi_worker *self, uint64_t ticket)
 {
     const struct shmfi_slot *slot = &self->board->slots[shmfi_ticket_slot(ticket)];
+    self->idle_again = 0;
     shmfi_board_start(self->board, &self->me, ticket, slot->deadline ? shmfi_now() : 0);
     self->task_bytes = 0;
     if (prepare(self, slot))
@@ -229,6 +233,18 @@ static bool has_news(void *context)
            shmfi_worker_is_asked_to_trim(self) || shmfi_board_is_surplus(board, self->me.worker);
 }
 
+/* Is there a cpu for everybody who is awake? Not looked at each time, because they may be many. */
+static void look_at_others(struct shmfi_worker *self)
+{
+    if (self->looks_at_others++ % LOOK_EVERY)
+        return;
+    uint32_t places = shmfi_board_places(self->board);
+    self->spinner.pause_first =
+        places < self->cpus || shmfi_awake(self->board, self->cpus) < self->cpus;
+}
+
+/* One that was too late again and again for what had come is one too many: it leaves the cpu to
+ * others, and will be woken when there are more tasks than workers awake. */
 static uint64_t idle(struct shmfi_worker *self)
 {
     if (self->unrung) {
@@ -238,13 +254,13 @@ static uint64_t idle(struct shmfi_worker *self)
     if (atomic_load_explicit(&self->board->header->stopping, memory_order_acquire))
         finish(self);
     shmfi_board_expect(self->board, &self->me);
-    self->spinner.pause_first = shmfi_board_places(self->board) + 1 <= self->cpus;
+    look_at_others(self);
     if (!self->idle_since) /* the clock was read when the last task was over, if it began */
         self->idle_since =
             self->task.began ? self->task.began + self->task.nanoseconds : shmfi_now();
     struct shmfi_watch watch = {.word = shmfi_board_next(self->board, &self->me)};
     watch.old = atomic_load_explicit(watch.word, memory_order_relaxed);
-    if (shmfi_spin(&self->spinner, watch, has_news, self)) {
+    if (self->idle_again++ < MOST_MISSES && shmfi_spin(&self->spinner, watch, has_news, self)) {
         self->news_at = self->spinner.looked;
         return shmfi_board_claim_next(self->board, &self->me);
     }
@@ -254,6 +270,8 @@ static uint64_t idle(struct shmfi_worker *self)
     if (has_served(self))
         retire(self);
     shmfi_park(self->board, self->me.worker, has_news, self, PARK_MS);
+    self->idle_again = 0;
+    self->spinner.yield_first = true; /* who woke us waits, perhaps on this cpu */
     if (!has_news(self))
         shmfi_worker_check_app(self);
     return SHMFI_NO_TICKET;
@@ -387,5 +405,6 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))
         shmfi_leave(1);
     shmfi_worker_begin_growing(self);
+    shmfi_look_for_tasks(self->board, worker);
     loop(self);
 }

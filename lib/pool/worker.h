@@ -19,9 +19,11 @@ struct shmfi_worker {
     pid_t supervisor;
     struct shmfi_spinner spinner;
     struct shmf_task task;
-    uint64_t tasks;  /* done so far */
-    uint32_t unrung; /* records published since the application was last woken */
-    uint32_t cpus;   /* that the pool may use */
+    uint64_t tasks;      /* done so far */
+    uint32_t unrung;     /* records published since the application was last woken */
+    uint32_t cpus;       /* that the pool may use */
+    uint32_t idle_again; /* times that it had nothing to do since it last had a task, or slept */
+    uint32_t looks_at_others; /* how often it might have looked who is awake */
 
     uint64_t news_at;    /* ns: when a task came that it waited for; 0: not known */
     uint64_t idle_since; /* ns: time without a task that is not counted yet; 0: there is none */

@@ -12,6 +12,9 @@
  * fail without fences. What a release store must not overtake is written before it; a mistake of
  * that kind is a seeded one. The kernel empties the buffers of a process that dies.
  *
+ * Workers are woken only where fewer are awake than there are tasks in flight. That no task waits for
+ * the end of another one while a worker sleeps is looked for with tasks that wait for each other.
+ *
  * Not modelled: that a short record lies beside `done` as well as in the ring. Who reads it there
  * looks at its number before and after, and reads the ring's where they differ; so it is the ring's
  * record that is read here.
@@ -33,6 +36,12 @@
 #endif
 #ifndef WORKERS
 #define WORKERS 2
+#endif
+#ifndef TOGETHER
+#define TOGETHER 0 /* tasks wait for each other: all must run at once */
+#endif
+#ifndef SUCCESSORS
+#define SUCCESSORS 1 /* 0: who dies is not replaced */
 #endif
 #ifndef BATCHES
 #define BATCHES 1 /* results may be announced together */
@@ -69,6 +78,7 @@ byte record_task[WORKERS * SLOTS];
 
 bool asleep[WORKERS], asleep_pending[WORKERS];
 bool in_futex[WORKERS];
+bool away[WORKERS] = true;
 bool app_asleep, app_asleep_pending;
 bool rung; /* the eventfd */
 bool stopping;
@@ -230,6 +240,9 @@ inline run_task(w)
         starts[task]++;
         assert(starts[task] <= ATTEMPTS)
     }
+#if TOGETHER
+    (starts[0] && starts[TASKS - 1]);
+#endif
 #if defined(MISTAKE_PUBLISH_BEFORE_WRITE)
     current[w] = NONE;
     store_done(w);
@@ -249,6 +262,24 @@ inline run_task(w)
     fi
 }
 
+/* PASS ON: who takes its flag down by itself, because it sees a task that counted on it, may have been
+ * woken meanwhile for another one, and wakes somebody else for that. One exchange tells. */
+inline pass_on(w)
+{
+#if WORKERS > 1 && !defined(MISTAKE_WAKE_IS_NOT_PASSED_ON)
+    d_step { seen = !asleep[w] && !asleep_pending[w]; asleep[w] = false; asleep_pending[w] = false }
+    d_step {
+        if
+        :: seen && asleep[1 - w] -> asleep[1 - w] = false; in_futex[1 - w] = false
+        :: else
+        fi;
+        seen = false
+    }
+#else
+    skip
+#endif
+}
+
 /* PARK: store `asleep`, fence, look once more, sleep. */
 inline park(w)
 {
@@ -257,7 +288,7 @@ inline park(w)
     worker_fence(w);
 #endif
     if
-    :: tail > cursor || stopping
+    :: tail > cursor || stopping -> pass_on(w)
     :: else ->
         (!asleep_pending[w]); /* the kernel reads what was stored */
         if
@@ -278,8 +309,8 @@ end:
     :: atomic { born[w] -> born[w] = false };
         {
             /* JOIN */
-            d_step { mine = done[w]; cursor = 0; unrung = false }
-            store_asleep(w, false);
+            /* That it is awake is seen late: somebody wakes one too many. No buffer needed. */
+            d_step { mine = done[w]; cursor = 0; unrung = false; asleep[w] = false; away[w] = false }
             do
             :: claim(w);
                 if

@@ -20,12 +20,18 @@ HERE = pathlib.Path(__file__).parent
 # What is looked for: states that are wrong; also cycles without progress, with every process running on (weak fairness); or any.
 ERRORS, FAIR, CYCLE = 'errors', 'non-progress', 'cycles'
 
+# Two tasks that wait for each other; and a worker that nobody replaces.
+TOGETHER = {'WORKERS': 2, 'TASKS': 2, 'DEATHS': 0, 'STRIKES': 0, 'REVOKES': 0, 'TOGETHER': 1}
+ORPHANED = {'WORKERS': 2, 'TASKS': 1, 'DEATHS': 1, 'STRIKES': 0, 'REVOKES': 0, 'SUCCESSORS': 0}
+
 # Bounds. WORKERS 1 leaves room for more deaths, WORKERS 2 for claims and wake-ups that race.
 RUNS = [
     {'WORKERS': 1, 'TASKS': 2, 'DEATHS': 2, 'STRIKES': 1, 'REVOKES': 1},
     {'WORKERS': 1, 'TASKS': 3, 'DEATHS': 2, 'STRIKES': 0, 'REVOKES': 1},
     {'WORKERS': 2, 'TASKS': 2, 'DEATHS': 0, 'STRIKES': 0, 'REVOKES': 1},
     {'WORKERS': 2, 'TASKS': 1, 'DEATHS': 1, 'STRIKES': 0, 'REVOKES': 1},
+    TOGETHER,
+    ORPHANED,
 ]
 # Looked for besides: cycles of any kind, so somebody who is busy for ever, whoever gets to run how often.
 CYCLES = [{**RUNS[0], 'DEATHS': 1}, {'WORKERS': 2, 'TASKS': 2, 'DEATHS': 0, 'STRIKES': 0, 'REVOKES': 0}]
@@ -48,6 +54,10 @@ MISTAKES = {
     'PUBLISH_BEFORE_WRITE': PAIR,
     'TAIL_BEFORE_SLOT': PAIR,
     'CLAIM_WITHOUT_CAS': PAIR,
+    'ONE_AWAKE_WILL_DO': TOGETHER,
+    'WAKE_IS_NOT_PASSED_ON': TOGETHER,
+    'AWAY_IS_AWAKE': ORPHANED,
+    'NOBODY_INSTEAD': ORPHANED,
     'NO_LAST_HARVEST': DYING,
     'SILENCE_IS_DEATH': DYING,
     'ANNOUNCED_AFTER_BIRTH': DYING,

@@ -2,15 +2,34 @@
 
 /* ---- the supervisor ----------------------------------------------------------------------- */
 
+/* LEAVE: who is counted on and goes has another one woken in its stead. */
+inline leave(w)
+{
+    d_step {
+        dead[w] = false;
+        killed[w] = false;
+        away[w] = true;
+        asleep[w] = false;
+#if WORKERS > 1 && !defined(MISTAKE_NOBODY_INSTEAD)
+        if
+        :: asleep[1 - w] -> asleep[1 - w] = false; in_futex[1 - w] = false
+        :: else
+        fi
+#endif
+    }
+}
+
 inline bury_and_replace(w, why)
 {
     (dead[w] && !done_pending[w] && !asleep_pending[w]); /* reaped */
-    atomic { dead[w] = false; killed[w] = false }
+    leave(w);
 #ifndef MISTAKE_CURRENT_OF_THE_DEAD
     current[w] = NONE;
 #endif
     control!EXITED(w, incarnation[w], why);
-#ifdef MISTAKE_ANNOUNCED_AFTER_BIRTH
+#if !SUCCESSORS
+    skip
+#elif defined(MISTAKE_ANNOUNCED_AFTER_BIRTH)
     d_step { incarnation[w] = incarnation[w] + WORKERS; born[w] = true }
     control!SPAWNING(w, incarnation[w], NONE)
 #else
@@ -64,14 +83,52 @@ inline app_fence()
     (!tail_pending && !app_asleep_pending)
 }
 
-/* WAKE: after the fence, one sleeper. */
-inline wake_some(count)
+/* Workers that will look at the board before they sleep. */
+inline dont_count_awake()
+{
+    w = 0;
+    do
+    :: w < WORKERS && to_wake > 0 ->
+        if
+#ifdef MISTAKE_AWAY_IS_AWAKE
+        :: !asleep[w] -> to_wake--
+#else
+        :: !asleep[w] && !away[w] -> to_wake--
+#endif
+        :: else
+        fi;
+        w++
+    :: else -> break
+    od;
+#ifdef MISTAKE_ONE_AWAKE_WILL_DO
+    if
+    :: to_wake < (busy[0] + busy[SLOTS - 1] < WORKERS -> busy[0] + busy[SLOTS - 1] : WORKERS) -> to_wake = 0
+    :: else
+    fi;
+#endif
+    if
+    :: to_wake > 1 -> to_wake = 1
+    :: else
+    fi
+}
+
+/* WAKE: after the fence, one sleeper, unless as many are awake as there are tasks in flight; or
+ * (`all`) everybody. */
+inline wake(all)
 {
 #ifndef MISTAKE_NO_FENCE_IN_WAKE
     app_fence();
 #endif
     d_step {
-        to_wake = count;
+        to_wake = WORKERS;
+        if
+        :: !all && busy[0] + busy[SLOTS - 1] < WORKERS -> to_wake = busy[0] + busy[SLOTS - 1]
+        :: else
+        fi;
+        if
+        :: !all -> dont_count_awake()
+        :: else
+        fi;
         w = 0;
         do
         :: w < WORKERS && to_wake > 0 ->
@@ -109,7 +166,7 @@ inline queue(s)
     phase[s] = QUEUED; owner[s] = 0; generation[s] = jobs_generation[s];
     append(s);
 #endif
-    wake_some(1)
+    wake(false)
 }
 
 inline settle(s, how)
@@ -288,6 +345,6 @@ active proctype application()
     od;
     /* STOP */
     stopping = true;
-    wake_some(WORKERS);
+    wake(true);
     assert(outcome[0] != 0 && outcome[TASKS - 1] != 0)
 }

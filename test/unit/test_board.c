@@ -368,12 +368,12 @@ static void test_a_successor_goes_on_where_its_predecessor_stopped(void **state)
     publish(&f, 0, shmfi_ticket(0, 1));
     assert_int_equal(shmfi_board_claim(&f.board, &f.workers[0]), shmfi_ticket(1, 1));
     /* It dies with the second task claimed, asleep as it seems, and with a segment on its way. */
-    atomic_store(&f.board.lines[0].asleep, 1);
+    atomic_store(&f.board.lines[0].asleep, SHMFI_ASLEEP);
     atomic_store(&f.board.lines[0].held, 12345);
     assert_true(shmfi_board_return(&f.board, 0, &entry));
     shmfi_board_join(&f.board, &f.workers[0], 0, 17);
     assert_int_equal(shmfi_board_claimant(&f.board, 1, 1), 1);
-    assert_int_equal(atomic_load(&f.board.lines[0].asleep), 0);
+    assert_int_equal(atomic_load(&f.board.lines[0].asleep), SHMFI_AWAY);
     assert_int_equal(atomic_load(&f.board.lines[0].held), 0);
     assert_int_equal(atomic_load(&f.board.lines[0].current), SHMFI_NO_TICKET);
     assert_false(shmfi_board_take(&f.board, &f.workers[0], &entry));

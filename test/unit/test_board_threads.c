@@ -28,6 +28,7 @@ struct crowd {
     uint32_t generations[SLOTS];
     bool busy[SLOTS];
     _Atomic uint64_t received; /* segments, by all workers */
+    _Atomic uint64_t together; /* tasks that wait for others have begun */
 };
 
 /* One worker's own. */
@@ -71,6 +72,11 @@ static void run(struct worker *self, uint64_t ticket)
     struct shmfi_board *board = &self->crowd->board;
     const struct shmfi_slot *slot = &board->slots[shmfi_ticket_slot(ticket)];
     shmfi_board_start(board, &self->me, ticket, 0);
+    if (slot->context) { /* it ends when so many of its kind have begun */
+        atomic_fetch_add(&self->crowd->together, 1);
+        while (atomic_load(&self->crowd->together) < slot->context)
+            sched_yield();
+    }
     struct shmfi_record *record = shmfi_board_record(board, &self->me);
     uint64_t result = square_of_index(slot);
     record->ticket = ticket;
@@ -87,6 +93,7 @@ static void *work(void *context)
 {
     struct worker *self = context;
     struct shmfi_board *board = &self->crowd->board;
+    shmfi_look_for_tasks(board, self->me.worker);
     while (!atomic_load(&board->header->stopping)) {
         uint64_t ticket = shmfi_board_claim(board, &self->me);
         take_returns(self);
@@ -206,7 +213,7 @@ static void test_every_task_is_done_once_and_no_wake_up_is_lost(void **state)
                 batch++;
             }
         if (batch)
-            shmfi_wake_some(&crowd.board, batch);
+            shmfi_wake_for(&crowd.board, batch, (uint32_t)(queued - done));
         int harvested = harvest(&crowd);
         done += harvested;
         if (!harvested && done < queued)
@@ -285,7 +292,7 @@ static void test_a_worker_that_just_went_to_sleep_is_woken(void **state)
         uint32_t slot = (uint32_t)(i % SLOTS);
         double begun = test_now();
         queue(&crowd, slot, i);
-        shmfi_wake_some(&crowd.board, 1);
+        shmfi_wake_for(&crowd.board, 1, 1);
         while (crowd.busy[slot])
             if (!harvest(&crowd))
                 wait_for_news(&crowd);
@@ -294,6 +301,49 @@ static void test_a_worker_that_just_went_to_sleep_is_woken(void **state)
             test_sleep(0.0001 * (double)(i % 7));
     }
     stop(&crowd);
+}
+
+static void finish_all(struct crowd *crowd, uint32_t tasks)
+{
+    double begun = test_now();
+    for (uint32_t done = 0; done < tasks;) {
+        uint32_t harvested = (uint32_t)harvest(crowd);
+        done += harvested;
+        if (!harvested && done < tasks)
+            wait_for_news(crowd);
+        assert_true(test_now() - begun < SOON_S);
+    }
+}
+
+/* Some that are alone, so that most workers fall asleep; then several that wait for each other.
+ * Were one of them left to a worker that has another one, none would ever end. */
+static void test_tasks_in_flight_together_run_together_whoever_slept(void **state)
+{
+    (void)state;
+    static struct crowd crowd;
+    static struct worker workers[WORKERS];
+    long count = test_rounds(300);
+    uint64_t together = 0;
+    unsigned seed = 3;
+    start(&crowd, workers);
+    for (int64_t i = 0; i < count; i++) {
+        for (int alone = rand_r(&seed) % 8; alone > 0; alone--) {
+            queue(&crowd, 0, i);
+            shmfi_wake_for(&crowd.board, 1, 1);
+            finish_all(&crowd, 1);
+        }
+        uint32_t tasks = 2 + (uint32_t)rand_r(&seed) % (WORKERS - 1);
+        together += tasks;
+        for (uint32_t slot = 0; slot < tasks; slot++) {
+            crowd.board.slots[slot].context = together;
+            queue(&crowd, slot, i);
+            shmfi_wake_for(&crowd.board, 1, slot + 1);
+        }
+        finish_all(&crowd, tasks);
+        crowd.board.slots[0].context = 0;
+    }
+    stop(&crowd);
+    assert_int_equal(atomic_load(&crowd.together), together);
 }
 
 static bool never(void *context)
@@ -314,7 +364,7 @@ static void test_a_park_ends_when_its_time_is_over_and_a_spin_sooner(void **stat
     double begun = test_now();
     shmfi_park(&board, 0, never, NULL, 30);
     assert_true(test_now() - begun >= 0.029);
-    assert_int_equal(atomic_load(&board.lines[0].asleep), 0);
+    assert_int_equal(atomic_load(&board.lines[0].asleep), SHMFI_AWAY);
     assert_false(shmfi_wake(&board, 0));
     struct shmfi_spinner spinner = {.pause_first = true};
     begun = test_now();
@@ -331,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_what_is_revoked_is_never_done_and_all_else_is),
         cmocka_unit_test(test_segments_are_given_back_while_their_workers_work),
         cmocka_unit_test(test_a_worker_that_just_went_to_sleep_is_woken),
+        cmocka_unit_test(test_tasks_in_flight_together_run_together_whoever_slept),
         cmocka_unit_test(test_a_park_ends_when_its_time_is_over_and_a_spin_sooner),
     };
     return cmocka_run_group_tests_name("board: threads", tests, NULL, NULL);
