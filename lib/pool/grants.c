@@ -13,9 +13,9 @@
 /* One slice on the books. */
 struct entry {
     int64_t begin, end;
-    const void *call; /* NULL: it goes when its task is over */
-    int64_t task;     /* -1: several, all over */
-    bool over;
+    const void *call;                  /* NULL: it goes when its task is over */
+    const struct shmfi_granted *owner; /* NULL: its task is over */
+    int64_t task;                      /* -1: several, all over */
 };
 
 /* An object of which something is granted; it has its region for itself. */
@@ -132,7 +132,7 @@ static void merge(struct granted_object *object, size_t left)
     if (left + 1 >= object->count)
         return;
     struct entry *a = &object->entries[left], *b = a + 1;
-    if (!a->over || !b->over || a->call != b->call || a->end != b->begin)
+    if (a->owner || b->owner || a->call != b->call || a->end != b->begin)
         return;
     a->end = b->end;
     a->task = -1;
@@ -207,19 +207,19 @@ static int overlap(const struct entry *there, const struct shmf_handle *handle, 
                        name_rows(given, there->begin, there->end), whose);
 }
 
-static int enter(const struct shmf_handle *handle, const void *call, int64_t task, size_t position,
-                 struct shmf_error *err)
+static int enter(const struct shmf_handle *handle, const struct shmfi_granted *owner, int64_t task,
+                 size_t position, struct shmf_error *err)
 {
     struct granted_object *object = find_object(handle->region);
     if (!object)
         object = make_object(handle->region);
     if (!object)
         return shmfi_error(err, SHMF_E_NOMEM, "no memory to note what is granted");
-    struct entry entry = {handle->begin, end_of(handle), call, task, false};
+    struct entry entry = {handle->begin, end_of(handle), owner->call, owner, task};
     size_t at = find_entry(object, entry.begin);
     int rc = SHMF_OK;
     if (at < object->count && object->entries[at].begin < entry.end)
-        rc = overlap(&object->entries[at], handle, call, position, err);
+        rc = overlap(&object->entries[at], handle, owner->call, position, err);
     else if (!insert(object, at, &entry))
         rc = shmfi_error(err, SHMF_E_NOMEM, "no memory to note what is granted");
     drop_if_empty(object);
@@ -228,21 +228,23 @@ static int enter(const struct shmf_handle *handle, const void *call, int64_t tas
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 
-/* How a task's grant leaves the books. */
-static void leave(const struct shmf_handle *handle, bool for_good)
+/* How a task's grant leaves the books, if it is on them: a child that was forked by a task of an
+ * inline pool has none of its parent's. */
+static void leave(const struct shmf_handle *handle, const struct shmfi_granted *owner,
+                  bool for_good)
 {
     struct granted_object *object = find_object(handle->region);
-    if (!object || handle->begin == end_of(handle))
+    if (!object)
         return;
     size_t at = find_entry(object, handle->begin);
-    if (at == object->count || object->entries[at].begin != handle->begin)
+    if (at == object->count || object->entries[at].owner != owner)
         return;
     if (for_good || !object->entries[at].call) {
         erase(object, at);
         drop_if_empty(object);
         return;
     }
-    object->entries[at].over = true;
+    object->entries[at].owner = NULL;
     merge(object, at);
     if (at)
         merge(object, at - 1);
@@ -252,7 +254,7 @@ static void leave_all(const struct shmfi_granted *granted, bool for_good)
 {
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < granted->count; i++)
-        leave(&granted->handles[i], for_good);
+        leave(&granted->handles[i], granted, for_good);
     pthread_mutex_unlock(&lock);
 }
 
@@ -281,7 +283,7 @@ void shmfi_grants_end(const void *call)
         for (size_t i = 0; i < object->count; i++) {
             struct entry *entry = &object->entries[i];
             bool ours = entry->call == call;
-            if (ours && entry->over)
+            if (ours && !entry->owner)
                 continue;
             if (ours)
                 entry->call = NULL; /* it runs on */
@@ -335,7 +337,7 @@ int shmfi_grants_take(const struct shmfi_order *order, struct shmfi_granted **re
         rc = handle_of(order, i, &handle, err);
         if (rc || handle.access != SHMF_WRITABLE || handle.begin == end_of(&handle))
             continue;
-        rc = enter(&handle, order->call, order->index, i, err);
+        rc = enter(&handle, granted, order->index, i, err);
         if (rc)
             continue;
         if (!granted->count)

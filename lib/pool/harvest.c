@@ -24,9 +24,8 @@ static void deliver(struct shmf_pool *pool, uint32_t slot)
     struct shmf_result *result = job->result;
     struct shmfi_sink *sink = job->sink;
     job->result = NULL;
-    if (job->granted)
-        shmfi_grants_over(job->granted);
     if (result->failure.code && result->worker >= 0) { /* it ran: what it may have written */
+        shmfi_grants_over(job->granted);
         result->granted = job->granted;
         job->granted = NULL;
     }

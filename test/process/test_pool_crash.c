@@ -6,13 +6,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-extern void __asan_init(void) __attribute__((weak));
-
-static bool is_watched(void)
-{
-    const char *preloaded = getenv("LD_PRELOAD");
-    return __asan_init || (preloaded && strstr(preloaded, "vgpreload"));
-}
+#include "support/watched.h"
 
 static uint8_t *volatile nowhere = (uint8_t *)16;
 static void (*volatile end)(void) = abort;
@@ -63,7 +57,7 @@ static void test_a_crash_comes_with_the_place_and_its_callers(void **state)
         const struct shmf_failure *failure = shmf_result_failure(result);
         assert_int_equal(failure->code, SHMF_E_WORKER_DIED);
         assert_int_equal(failure->signal, signals[i]);
-        if (is_watched()) {
+        if (test_is_watched()) {
             assert_null(failure->backtrace);
         } else {
             assert_non_null(failure->backtrace);
@@ -82,7 +76,7 @@ static void test_a_crash_comes_with_the_place_and_its_callers(void **state)
 static void test_a_fault_tells_its_instruction_and_its_address(void **state)
 {
     (void)state;
-    if (is_watched())
+    if (test_is_watched())
         skip();
     struct shmf_pool *pool = pool_of(1);
     struct shmf_iter *iter = map_count(pool, crash, 1);
@@ -134,10 +128,10 @@ static void test_each_of_many_crashes_has_its_own_place(void **state)
         struct shmf_result *result = next_any(iter);
         const struct shmf_failure *failure = shmf_result_failure(result);
         assert_int_equal(failure->signal, signals[i < 4 ? i : 4]);
-        assert_true(is_watched() == !failure->backtrace);
-        if (!is_watched() && i == 0)
+        assert_true(test_is_watched() == !failure->backtrace);
+        if (!test_is_watched() && i == 0)
             assert_true(lies_in(failure->backtrace->frames[0], (uintptr_t)fault));
-        if (!is_watched() && i > 0)
+        if (!test_is_watched() && i > 0)
             assert_false(lies_in(failure->backtrace->frames[0], (uintptr_t)fault));
         shmf_result_free(result);
     }
@@ -164,7 +158,7 @@ static int overflow_the_stack(struct shmf_task *task, void *unused)
 static void test_an_exhausted_stack_is_a_crash_with_a_place(void **state)
 {
     (void)state;
-    if (is_watched())
+    if (test_is_watched())
         skip();
     struct shmf_pool *pool = pool_of(1);
     struct shmf_result *result = shmf_pool_apply(pool, overflow_the_stack, NULL, NULL, NULL);
@@ -192,7 +186,7 @@ static int handle_faults(int worker, void *unused)
 static void test_handlers_of_the_initializers_are_not_touched(void **state)
 {
     (void)state;
-    if (is_watched())
+    if (test_is_watched())
         skip();
     struct shmf_pool_options options = {.workers = 1, .initializer = handle_faults};
     struct shmf_pool *pool = pool_with(&options);
@@ -225,12 +219,12 @@ static void test_backtraces_can_be_declined(void **state)
         struct shmf_pool_options options = {.workers = 1, .no_backtraces = declined};
         struct shmf_pool *pool = pool_with(&options);
         struct shmf_iter *iter = map_count(pool, count_handled, 1);
-        assert_true(next_double(iter) == (declined || is_watched() ? 0 : 5));
+        assert_true(next_double(iter) == (declined || test_is_watched() ? 0 : 5));
         shmf_iter_free(iter);
         iter = map_count(pool, crash, 1);
         struct shmf_result *result = next_any(iter);
         assert_int_equal(shmf_result_failure(result)->signal, SIGSEGV);
-        assert_true(!shmf_result_failure(result)->backtrace == (declined || is_watched()));
+        assert_true(!shmf_result_failure(result)->backtrace == (declined || test_is_watched()));
         shmf_result_free(result);
         shmf_iter_free(iter);
         shmf_pool_free(pool);
