@@ -12,8 +12,8 @@ void shmfi_pool_end_task(struct shmf_pool *pool, uint32_t slot)
 {
     uint32_t generation = pool->jobs[slot].generation;
     uint32_t claimant = shmfi_board_claimant(&pool->board, slot, generation);
-    for (uint32_t w = 0; w < pool->n_workers; w++) {
-        if (!claimant || pool->members[w].incarnation != claimant)
+    for (uint32_t w = 0; claimant && w < pool->n_workers; w++) {
+        if (pool->members[w].incarnation != claimant)
             continue;
         struct shmfi_control order = {.type = SHMFI_CONTROL_CANCEL,
                                       .worker = w,

@@ -38,7 +38,7 @@ static int digit_of(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= 'a' ? c - 'a' + 10 : -1; /* the kernel writes no other letters there */
 }
 
 static int take_character(struct shmfi_code *code, struct line *line, char c)

@@ -44,7 +44,7 @@ int shmf_future_done(struct shmf_future *future)
         return 1; /* what is not there now will not come */
     if (!future->done)
         shmfi_pool_advance(pool, NULL);
-    if (!future->done && !pool->is_inline)
+    if (!future->done)                 /* so it is not inline */
         shmfi_pool_read_control(pool); /* its worker may have died */
     bool done = future->done || pool->broken;
     shmfi_pool_unlock(pool);
@@ -117,10 +117,8 @@ static int apply_locked(struct shmf_future *future, struct shmf_error *err)
     int rc = shmfi_future_start(future, err);
     if (rc)
         return rc;
-    if (future->pool)
+    if (future->pool) /* else it went while the task ran inline, to its end */
         rc = wait_locked(future, 0, UINT64_MAX, err);
-    else if (!future->done)
-        rc = shmfi_error(err, SHMF_E_CLOSED, "future: its pool was freed");
     if (future->pool)
         shmfi_future_leave(future);
     if (!rc && !future->result)
@@ -199,16 +197,6 @@ int shmf_pool_close(struct shmf_pool *pool)
 
 /* ---- cancelling --------------------------------------------------------------------------- */
 
-/* The job of the future, which is on the board; UINT32_MAX: none. */
-static uint32_t slot_of(const struct shmf_future *future)
-{
-    const struct shmf_pool *pool = future->pool;
-    for (uint32_t slot = 0; slot < pool->board.geometry.slots; slot++)
-        if (pool->jobs[slot].busy && pool->jobs[slot].sink == &future->sink)
-            return slot;
-    return UINT32_MAX;
-}
-
 static void revoked(struct shmf_pool *pool, uint32_t slot)
 {
     struct shmf_failure failure = {.code = SHMF_E_CANCELLED, .exit_status = -1, .worker = -1};
@@ -224,10 +212,8 @@ static void cancel_locked(struct shmf_future *future)
         shmfi_future_fail(future, SHMF_E_CANCELLED, "the task was cancelled before it started");
         return;
     }
-    uint32_t slot = slot_of(future);
-    if (slot == UINT32_MAX)
-        return;
-    future->sink.attempts = 1; /* and it does not start again */
+    uint32_t slot = future->sink.slot; /* it is on the board */
+    future->sink.attempts = 1;         /* and it does not start again */
     if (shmfi_board_revoke(&pool->board, slot, pool->jobs[slot].generation)) {
         revoked(pool, slot);
         return;

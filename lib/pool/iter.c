@@ -172,10 +172,9 @@ static int next_locked(struct shmf_iter *iter, struct shmf_result **result, stru
 
 static int next_inline(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
 {
-    bool has_next = iter->submitted > iter->taken;
-    if (!has_next && !all_taken(iter) && shmfi_call_is_over(iter->end))
+    if (!all_taken(iter) && shmfi_call_is_over(iter->end))
         return shmfi_call_off(iter->pool, &iter->sink, err);
-    int rc = has_next ? 1 : submit_one(iter, &iter->producer_why);
+    int rc = submit_one(iter, &iter->producer_why);
     if (rc < 0) {
         iter->ended = true;
         iter->producer_error = rc;

@@ -1,16 +1,5 @@
 /* pool/: the books of what tasks may write, without any pool; and how workers get the means. */
-#include "pool/grants.h"
-
-#include "base/sys.h"
-#include "handle/fdpass.h"
-#include "pool/submit.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "support/test.h"
+#include "unit/pool_sketch.h"
 
 static struct shmf_error err;
 static const int one_call, other_call; /* their addresses name them */
@@ -308,47 +297,6 @@ static void test_without_memory_for_the_books_nothing_is_granted(void **state)
 
 /* ---- workers that are to write ------------------------------------------------------------- */
 
-enum { WORKERS = 4 };
-
-/* The application's side of a pool without processes: we hold the workers' ends. */
-struct sketch {
-    struct shmf_pool pool;
-    struct shmfi_member members[WORKERS];
-    void *memory;
-    int ends[WORKERS];
-};
-
-static void sketch_pool(struct sketch *sketch)
-{
-    memset(sketch, 0, sizeof *sketch);
-    struct shmfi_geometry geometry = {.workers = WORKERS, .slots = 4};
-    size_t size = shmfi_board_size(&geometry);
-    assert_int_equal(posix_memalign(&sketch->memory, SHMFI_LINE, size), 0);
-    memset(sketch->memory, 0, size);
-    shmfi_board_format(&sketch->pool.board, sketch->memory, &geometry, 1 << 20);
-    sketch->pool.members = sketch->members;
-    sketch->pool.n_workers = WORKERS;
-    for (int w = 0; w < WORKERS; w++) {
-        int fds[2];
-        assert_int_equal(shmfi_fdpass_pair(fds, &err), 0);
-        sketch->members[w].incarnation = 1 + (uint32_t)w;
-        sketch->members[w].socket = fds[0];
-        sketch->ends[w] = fds[1];
-    }
-}
-
-static void drop_sketch(struct sketch *sketch)
-{
-    for (int w = 0; w < WORKERS; w++) {
-        if (sketch->members[w].socket >= 0)
-            close(sketch->members[w].socket);
-        if (sketch->ends[w] >= 0)
-            close(sketch->ends[w]);
-        shmfi_ids_clear(&sketch->members[w].granted);
-    }
-    free(sketch->memory);
-}
-
 /* How many messages the worker was sent; each must come with a descriptor of the region. */
 static int received(struct sketch *sketch, int worker, uint64_t region)
 {
@@ -385,68 +333,65 @@ static ssize_t no_room(int fd, const struct msghdr *message, int flags)
 static void test_every_living_worker_is_sent_the_means_to_write_once(void **state)
 {
     (void)state;
-    struct sketch sketch;
-    sketch_pool(&sketch);
-    sketch.members[0].incarnation = 0; /* dead, as far as we know */
-    close(sketch.members[1].socket);   /* no descriptor was left for it */
-    sketch.members[1].socket = -1;
-    close(sketch.ends[2]); /* dead, and we do not know it yet: it counts as one that has it */
-    sketch.ends[2] = -1;
+    struct sketch *sketch = sketch_new();
+    sketch->members[0].incarnation = 0; /* dead, as far as we know */
+    close(sketch->members[1].socket);   /* no descriptor was left for it */
+    sketch->members[1].socket = -1;
+    close(sketch->ends[2]); /* dead, and we do not know it yet: it counts as one that has it */
+    sketch->ends[2] = -1;
     struct shmfi_segment *segment = new_segment(SHMFI_GRANTABLE);
     uint64_t id = shmfi_region_id(segment->region);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(shmfi_pool_send_writable(&sketch.pool, segment->region, &err), 1);
-    assert_int_equal(received(&sketch, 0, id), 0);
-    assert_int_equal(received(&sketch, 3, id), 1);
-    assert_false(may_write(&sketch, 0, id) || may_write(&sketch, 1, id));
-    assert_true(may_write(&sketch, 2, id) && may_write(&sketch, 3, id));
-    assert_int_equal(atomic_load(&sketch.pool.board.lines[3].app_mail), 1);
+        assert_int_equal(shmfi_pool_send_writable(&sketch->pool, segment->region, &err), 1);
+    assert_int_equal(received(sketch, 0, id), 0);
+    assert_int_equal(received(sketch, 3, id), 1);
+    assert_false(may_write(sketch, 0, id) || may_write(sketch, 1, id));
+    assert_true(may_write(sketch, 2, id) && may_write(sketch, 3, id));
+    assert_int_equal(atomic_load(&sketch->pool.board.lines[3].app_mail), 1);
     shmfi_segment_unref(segment);
-    drop_sketch(&sketch);
+    sketch_free(sketch);
 }
 
 static void test_a_message_that_finds_no_room_wakes_its_reader_and_is_sent_again(void **state)
 {
     (void)state;
-    struct sketch sketch;
-    sketch_pool(&sketch);
+    struct sketch *sketch = sketch_new();
     struct shmfi_segment *segment = new_segment(SHMFI_GRANTABLE);
     uint64_t id = shmfi_region_id(segment->region);
-    atomic_store(&sketch.pool.board.lines[0].asleep, 1);
+    atomic_store(&sketch->pool.board.lines[0].asleep, 1);
     real = shmfi_sys;
     shmfi_sys.sendmsg = no_room;
-    assert_int_equal(shmfi_pool_send_writable(&sketch.pool, segment->region, &err), 0);
+    assert_int_equal(shmfi_pool_send_writable(&sketch->pool, segment->region, &err), 0);
     shmfi_sys = real;
-    assert_int_equal(atomic_load(&sketch.pool.board.lines[0].asleep), 0);
+    assert_int_equal(atomic_load(&sketch->pool.board.lines[0].asleep), 0);
     for (int w = 0; w < WORKERS; w++) {
-        assert_false(may_write(&sketch, w, id));
-        assert_int_equal(atomic_load(&sketch.pool.board.lines[w].app_mail), 0);
+        assert_false(may_write(sketch, w, id));
+        assert_int_equal(atomic_load(&sketch->pool.board.lines[w].app_mail), 0);
     }
-    assert_int_equal(shmfi_pool_send_writable(&sketch.pool, segment->region, &err), 1);
+    assert_int_equal(shmfi_pool_send_writable(&sketch->pool, segment->region, &err), 1);
     for (int w = 0; w < WORKERS; w++)
-        assert_int_equal(received(&sketch, w, id), 1);
+        assert_int_equal(received(sketch, w, id), 1);
     shmfi_segment_unref(segment);
-    drop_sketch(&sketch);
+    sketch_free(sketch);
 }
 
 static void test_nobody_is_sent_what_cannot_be_noted_or_was_not_made_for_it(void **state)
 {
     (void)state;
-    struct sketch sketch;
-    sketch_pool(&sketch);
+    struct sketch *sketch = sketch_new();
     struct shmfi_segment *segment = new_segment(SHMFI_GRANTABLE),
                          *plain = new_segment(SHMFI_OWN_REGION);
-    assert_int_equal(shmfi_pool_send_writable(&sketch.pool, plain->region, &err), SHMF_E_ACCESS);
+    assert_int_equal(shmfi_pool_send_writable(&sketch->pool, plain->region, &err), SHMF_E_ACCESS);
     real = shmfi_sys;
     shmfi_sys.realloc = failing_realloc;
     countdown = 1;
-    assert_int_equal(shmfi_pool_send_writable(&sketch.pool, segment->region, &err), SHMF_E_NOMEM);
+    assert_int_equal(shmfi_pool_send_writable(&sketch->pool, segment->region, &err), SHMF_E_NOMEM);
     shmfi_sys = real;
     for (int w = 0; w < WORKERS; w++)
-        assert_int_equal(received(&sketch, w, 0), 0);
+        assert_int_equal(received(sketch, w, 0), 0);
     shmfi_segment_unref(plain);
     shmfi_segment_unref(segment);
-    drop_sketch(&sketch);
+    sketch_free(sketch);
 }
 
 int main(void)
