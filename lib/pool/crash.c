@@ -112,7 +112,8 @@ void shmfi_crash_watch(struct shmfi_crash *line, uint32_t incarnation)
         struct sigaction now,
             ours = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
         sigfillset(&ours.sa_mask);
-        if (!sigaction(fatal[i], NULL, &now) && now.sa_handler == SIG_DFL)
+        sigaction(fatal[i], NULL, &now); /* which are signals that there are */
+        if (now.sa_handler == SIG_DFL)
             sigaction(fatal[i], &ours, NULL);
     }
 }

@@ -190,6 +190,38 @@ static void test_wrong_calls_are_refused_by_name(void **state)
     assert_int_equal(refuse_pool(&early, "was not called"), SHMF_E_INVAL);
 }
 
+static void *wait_for_it(void *over)
+{
+    while (!atomic_load((atomic_bool *)over))
+        test_sleep(0.001);
+    return NULL;
+}
+
+/* A thread that was joined may be there for another moment. */
+static bool starts_without_threads(void *unused)
+{
+    (void)unused;
+    return shmf_early_start(&(struct shmf_early_options){.refuse_threads = 1}, NULL) == SHMF_OK;
+}
+
+static void test_other_threads_are_refused_as_long_as_they_run(void **state)
+{
+    (void)state;
+    struct shmf_error err = {0};
+    atomic_bool over = false;
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_for_it, &over), 0);
+    assert_int_equal(shmf_early_start(&(struct shmf_early_options){.refuse_threads = 1}, &err),
+                     SHMF_E_INVAL);
+    assert_non_null(strstr(err.message, "2 other threads run"));
+    atomic_store(&over, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(test_wait_until(30, starts_without_threads, NULL));
+    shmf_early_stop();
+}
+
 static int write_to(struct shmf_task *task, void *context)
 {
     (void)context;
@@ -285,6 +317,7 @@ int main(void)
         test_case(test_threads_of_later_hold_no_locks_in_workers),
         test_case(test_a_function_that_was_loaded_after_the_early_start_is_refused),
         test_case(test_wrong_calls_are_refused_by_name),
+        test_case(test_other_threads_are_refused_as_long_as_they_run),
         test_case(test_workers_have_the_descriptors_that_the_early_start_was_given),
         test_case(test_a_forked_child_has_no_part_in_it_and_may_have_its_own),
         test_case(test_the_application_meets_no_child_and_no_sigchld),

@@ -1,6 +1,10 @@
 /* Early pools: who lives and dies when, in whatever order. */
 #include "early_calls.h"
 
+#include "base/sys.h"
+
+#include <errno.h>
+
 static void test_pools_are_made_freed_and_made_again_side_by_side(void **state)
 {
     (void)state;
@@ -124,6 +128,57 @@ static void test_an_application_that_is_killed_at_any_moment_leaves_nothing(void
     munmap(runs, sizeof *runs);
 }
 
+/* ---- congestion, and an early process that hangs ------------------------------------------- */
+
+static struct shmfi_sys real;
+static atomic_int refused, slept;
+
+/* The first messages of this process find no room. */
+static ssize_t late_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (atomic_fetch_add(&refused, 1) >= 2)
+        return real.sendmsg(fd, message, flags);
+    errno = EAGAIN;
+    return -1;
+}
+
+static void test_an_order_that_finds_no_room_is_sent_again(void **state)
+{
+    (void)state;
+    start_early();
+    real = shmfi_sys;
+    atomic_store(&refused, 0);
+    shmfi_sys.sendmsg = late_sendmsg;
+    struct shmf_pool *pool = early_pool(1);
+    shmfi_sys = real;
+    assert_true(atomic_load(&refused) > 2);
+    assert_map_squares(pool, 20, 1);
+    shmf_pool_free(pool);
+    shmf_early_stop();
+}
+
+/* The time that one waits is over at once, the first time. */
+static int impatient_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    return atomic_fetch_add(&slept, 1) ? real.poll(fds, count, timeout) : 0;
+}
+
+static void test_an_early_process_that_does_not_end_is_killed(void **state)
+{
+    (void)state;
+    start_early();
+    pid_t early = test_find_named("shmf-early");
+    assert_true(early > 0);
+    kill(early, SIGSTOP);
+    real = shmfi_sys;
+    atomic_store(&slept, 0);
+    shmfi_sys.poll = impatient_poll;
+    shmf_early_stop();
+    shmfi_sys = real;
+    assert_int_equal(atomic_load(&slept), 2);
+    assert_true(test_process_gone(early, 30));
+}
+
 static int wait_with_a_pool(void *context)
 {
     atomic_int *ready = context;
@@ -171,6 +226,8 @@ int main(void)
         test_case(test_a_killed_early_process_costs_no_pool_that_exists),
         test_case(test_an_early_process_that_is_killed_meanwhile_fails_the_pool_that_is_made),
         test_case(test_an_application_that_is_killed_at_any_moment_leaves_nothing),
+        test_case(test_an_order_that_finds_no_room_is_sent_again),
+        test_case(test_an_early_process_that_does_not_end_is_killed),
         test_case(test_a_stopped_early_process_ends_with_its_application_too),
         test_case(test_an_application_that_exits_without_a_word_leaves_nothing),
     };

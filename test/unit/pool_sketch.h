@@ -111,6 +111,7 @@ static inline void sketch_free(struct sketch *sketch)
     sketch_close(&sketch->pool.control);
     sketch_close(&sketch->control);
     shmf_result_free(sketch->last);
+    shmf_result_free(sketch->pool.spare);
     pthread_cond_destroy(&sketch->pool.harvested);
     pthread_mutex_destroy(&sketch->pool.lock);
     free(sketch->memory);

@@ -59,14 +59,14 @@ static uint64_t *counter_of(ucontext_t *context)
 #endif
 }
 
-/* As if the signal had come at `place`. */
+/* As if the signal had come at `place`; 0: where this returns to. */
 static __attribute__((noinline)) void strike(handler_fn handler, int number, int code, void *about,
                                              uint64_t place)
 {
     ucontext_t context;
     siginfo_t info = {.si_signo = number, .si_code = code};
     getcontext(&context);
-    *counter_of(&context) = place;
+    *counter_of(&context) = place ? place : (uint64_t)(uintptr_t)__builtin_return_address(0);
     info.si_addr = about;
     crash = (struct shmfi_crash){0};
     handler(number, &info, &context);
@@ -144,17 +144,16 @@ static int descend(handler_fn handler, int depth)
     if (depth)
         return descend_by(handler, depth - 1) + (depth < 0); /* no tail call */
     on_stack = backtrace(stack, MOST);
-    strike(handler, SIGSEGV, SEGV_MAPERR, NULL, (uint64_t)(uintptr_t)stack[1]);
+    strike(handler, SIGSEGV, SEGV_MAPERR, NULL, 0);
     return 0;
 }
 
 static bool callers_are_noted(void)
 {
-    uint32_t most = (uint32_t)on_stack - 1;
-    for (uint32_t i = 0; i < crash.count && i < most; i++)
-        if (crash.frames[i] != (uint64_t)(uintptr_t)stack[1 + i])
+    for (uint32_t i = 1; i < crash.count; i++)
+        if (crash.frames[i] != (uint64_t)(uintptr_t)stack[i])
             return false;
-    return crash.count == (most < SHMFI_CRASH_FRAMES ? most : SHMFI_CRASH_FRAMES);
+    return crash.count > 4 && crash.count <= (uint32_t)on_stack;
 }
 
 static int note_callers(void *unused)
@@ -162,12 +161,10 @@ static int note_callers(void *unused)
     (void)unused;
     handler_fn handler = watched_handler(SIGSEGV);
     descend(handler, 3);
-    HOLDS(crash.count > 4 && crash.count < SHMFI_CRASH_FRAMES && callers_are_noted());
+    HOLDS(callers_are_noted() && crash.count == (uint32_t)on_stack);
     descend(handler, 50);
-    HOLDS(on_stack > 50 && crash.count <= SHMFI_CRASH_FRAMES);
-    for (uint32_t i = 0; i < crash.count; i++)
-        HOLDS(crash.frames[i] == (uint64_t)(uintptr_t)stack[1 + i]);
-    HOLDS(crash.count >= SHMFI_CRASH_FRAMES - 4); /* less the handler's own */
+    HOLDS(callers_are_noted() && on_stack > 50);
+    HOLDS(crash.count <= SHMFI_CRASH_FRAMES && crash.count >= SHMFI_CRASH_FRAMES - 4);
     strike(handler, SIGSEGV, SEGV_MAPERR, NULL, 4711);
     HOLDS(crash.count == 1); /* code that the unwinder does not find: the place alone */
     return 0;

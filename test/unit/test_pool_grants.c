@@ -134,6 +134,11 @@ static void test_what_is_over_twice_takes_nothing_from_the_next_owner(void **sta
     shmfi_grants_over(gone);
     assert_refused(NULL, 20, 30, "another call");
     end_task(gone);
+    gone = next;
+    shmfi_grants_over(gone);
+    next = take(NULL, 0, 0, 10);
+    end_task(gone);
+    assert_refused(NULL, 0, 10, "another call");
     end_task(next);
     shmfi_grants_over(NULL);
     shmfi_grants_undo(NULL);
