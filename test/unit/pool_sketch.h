@@ -1,5 +1,7 @@
 /* The application's side of a pool without processes: the test holds the other ends of the
- * supervisor's and the workers' sockets, and writes what workers would write on the board. */
+ * supervisor's and the workers' sockets, and writes what workers would write on the board. All
+ * workers are there (process/pool_stage.h begins with none, and has them announced), and the pool's
+ * own modules are all that it needs. */
 #ifndef TEST_POOL_SKETCH_H
 #define TEST_POOL_SKETCH_H
 
