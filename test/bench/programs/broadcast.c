@@ -1,12 +1,15 @@
-/* broadcast [MIB [ROUNDS]]: a frame made by rank 0 is given to all ranks of a node, in interleaved
- * rounds, each way first in turn:
+/* broadcast [MIB [ROUNDS [WAYS]]]: a frame made by rank 0 is given to all ranks of a node, in
+ * interleaved rounds, each way first in turn:
  *
  *     shmframe     made in shared memory, shmf_mpi_bcast
+ *     small pages  the same without huge pages, of which windows have none
+ *     again        as the first, in memory that the library has kept from a frame that was freed
  *     mpi_bcast    made in private memory, MPI_Bcast into a private buffer of each rank
  *     mpi_window   made in a window of MPI_Win_allocate_shared, which all ranks see
  *
  *     mpirun -n 4 bench_broadcast 1024
  *
+ * WAYS: letters of those that take part, of "spabw".
  * Each round takes from nothing to when every rank has read every page. Prints medians of the time
  * of the slowest rank, without and with the making of the data and of the memory for it; the ratio
  * of the latter to the window's in the same round; the processor time of rank 0, who makes the
@@ -19,12 +22,15 @@
 
 #include <linux/perf_event.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-enum { MOST_ROUNDS = 101, WAYS = 3, WINDOW = 2 };
+enum { MOST_ROUNDS = 101, WAYS = 5, WINDOW = 4 };
 
-static const char *const names[WAYS] = {"shmframe", "mpi_bcast", "mpi_window"};
+static const char *const names[WAYS] = {"shmframe", "small pages", "again", "mpi_bcast",
+                                        "mpi_window"};
+static const char letters[] = "spabw";
 static int64_t rows; /* of 8 bytes */
 static int calls_fd = -1;
 
@@ -150,6 +156,22 @@ static struct round by_shmframe(void)
     return round;
 }
 
+static struct round by_small_pages(void)
+{
+    struct shmf_memory_options options = {.no_huge_pages = 1};
+    need(shmf_memory_set_options(&options, &err) == SHMF_OK, "options");
+    struct round round = by_shmframe();
+    options.no_huge_pages = 0;
+    shmf_memory_set_options(&options, &err);
+    return round;
+}
+
+static struct round again(void)
+{
+    by_shmframe();
+    return by_shmframe();
+}
+
 static struct round by_mpi_bcast(void)
 {
     struct round round = {0};
@@ -206,33 +228,32 @@ static void note(int way, int i, const struct round *round, double before)
     figures[way][MEMORY][i] = round->memory - before;
 }
 
-static void print(int rounds)
+static void print(int rounds, const char *chosen)
 {
     printf("medians of %d rounds\n", rounds);
     for (int way = 0; way < WAYS; way++) {
         double of[FIGURES];
         for (int f = 0; f < FIGURES; f++)
             of[f] = median(figures[way][f], rounds);
-        printf("%-10s given and read %7.4f s   made too %6.3f s, %4.2f of the window's   rank 0 "
-               "worked %6.3f s   %7.0f faults, %6.0f calls   %5.0f MiB\n",
-               names[way], of[GIVEN], of[MADE], of[RATIO], of[WORK], of[FAULTS], of[CALLS],
-               of[MEMORY]);
+        if (strchr(chosen, letters[way]))
+            printf(
+                "%-11s given and read %7.4f s   made too %6.3f s, %4.2f of the window's   rank 0 "
+                "worked %6.3f s   %7.0f faults, %6.0f calls   %5.0f MiB\n",
+                names[way], of[GIVEN], of[MADE], of[RATIO], of[WORK], of[FAULTS], of[CALLS],
+                of[MEMORY]);
     }
 }
 
-int main(int argc, char **argv)
+static void run(int rounds, const char *chosen)
 {
-    static struct round (*const ways[WAYS])(void) = {by_shmframe, by_mpi_bcast, by_window};
-    start_ranks(&argc, &argv);
-    rows = (argc > 1 ? atoll(argv[1]) : 1024) << 17;
-    int rounds = argc > 2 ? atoi(argv[2]) : 9;
-    need(rows > 0 && rows < INT32_MAX && rounds > 0 && rounds <= MOST_ROUNDS,
-         "usage: broadcast [MIB [ROUNDS]]");
-    open_counter();
+    static struct round (*const ways[WAYS])(void) = {by_shmframe, by_small_pages, again,
+                                                     by_mpi_bcast, by_window};
     double before = memory_of_all();
     for (int i = -1; i < rounds; i++) { /* the first warms up */
         for (int turn = 0; turn < WAYS; turn++) {
-            int way = (turn + i + WAYS) % WAYS;
+            int way = (turn + i + 1) % WAYS;
+            if (!strchr(chosen, letters[way]))
+                continue;
             struct round round = ways[way]();
             shmf_memory_trim(0);
             if (i >= 0)
@@ -241,7 +262,19 @@ int main(int argc, char **argv)
         for (int way = 0; i >= 0 && way < WAYS; way++)
             figures[way][RATIO][i] = figures[way][MADE][i] / figures[WINDOW][MADE][i];
     }
+}
+
+int main(int argc, char **argv)
+{
+    const char *chosen = argc > 3 ? argv[3] : letters;
+    start_ranks(&argc, &argv);
+    rows = (argc > 1 ? atoll(argv[1]) : 1024) << 17;
+    int rounds = argc > 2 ? atoi(argv[2]) : 9;
+    need(rows > 0 && rows < INT32_MAX && rounds > 0 && rounds <= MOST_ROUNDS,
+         "usage: broadcast [MIB [ROUNDS [WAYS]]]");
+    open_counter();
+    run(rounds, chosen);
     if (place.rank == 0)
-        print(rounds);
+        print(rounds, chosen);
     return end_ranks();
 }
