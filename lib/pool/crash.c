@@ -23,8 +23,9 @@ static struct shmfi_crash *place;
 static uint32_t own_incarnation;
 static pid_t own_pid;
 
-/* Large enough for the unwinder; pages that are not touched do not exist. */
-static uint8_t stack[64 << 10] __attribute__((aligned(16)));
+/* Large enough for the unwinder; pages that are not touched do not exist. Common, so that it lies
+ * behind all other variables and not between them: those that a fork writes to share a page. */
+uint8_t shmfi_crash_stack[64 << 10] __attribute__((common, visibility("hidden"), aligned(16)));
 
 static uint64_t counter_of(const ucontext_t *context)
 {
@@ -106,7 +107,7 @@ void shmfi_crash_watch(struct shmfi_crash *line, uint32_t incarnation)
     place = line;
     own_incarnation = incarnation;
     own_pid = getpid();
-    stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
+    stack_t other = {.ss_sp = shmfi_crash_stack, .ss_size = sizeof shmfi_crash_stack};
     sigaltstack(&other, NULL);
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) {
         struct sigaction now,

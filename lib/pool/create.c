@@ -9,6 +9,7 @@
 #include "pool/iter_internal.h"
 #include "pool/options.h"
 #include "pool/submit.h"
+#include "pool/threads.h"
 #include "pool/warn.h"
 #include "pool/worker.h"
 
@@ -91,6 +92,20 @@ static void free_job(struct shmfi_job *job)
     shmf_result_free(job->result);
 }
 
+/* It closes its socket when it has nothing left to do, and takes as long to end as we do to clear
+ * away. */
+static void await_supervisor(struct shmf_pool *pool)
+{
+    struct pollfd end = {pool->supervisor_pidfd, POLLIN, 0};
+    if (pool->supervisor_pidfd >= 0) {
+        shmfi_sys.poll(&end, 1, STOP_MS);
+        shmfi_sys.close(pool->supervisor_pidfd);
+    }
+    /* It is our child only where we are the reaper of orphans: pid 1 of a container. */
+    if (pool->supervisor > 0)
+        shmfi_sys.waitpid(pool->supervisor, NULL, WNOHANG);
+}
+
 static void free_parts(struct shmf_pool *pool)
 {
     for (uint32_t slot = 0; pool->jobs && slot < pool->board.geometry.slots; slot++)
@@ -108,8 +123,6 @@ static void free_parts(struct shmf_pool *pool)
         shmfi_sys.close(pool->control);
     if (pool->epoll >= 0)
         shmfi_sys.close(pool->epoll);
-    if (pool->supervisor_pidfd >= 0)
-        shmfi_sys.close(pool->supervisor_pidfd);
     if (pool->board_memory)
         shmfi_sys.munmap(pool->board_memory, pool->board_size);
     if (pool->board_fd >= 0)
@@ -121,6 +134,7 @@ static void free_parts(struct shmf_pool *pool)
     shmfi_code_clear(&pool->code);
     pthread_cond_destroy(&pool->harvested);
     pthread_mutex_destroy(&pool->lock);
+    await_supervisor(pool);
     shmfi_sys.free(pool);
 }
 
@@ -208,6 +222,8 @@ static int start(struct shmf_pool *pool, const struct shmf_pool_options *options
     };
     if (setup.backtraces)
         shmfi_crash_prepare();
+    if (setup.threads >= 0 && !pool->is_early)
+        shmfi_threads_prepare();
     setup.app_pidfd = shmfi_sys.pidfd_open(setup.app_pid, 0);
     if (!pool->is_early)
         pool->regions_at_fork = shmfi_memory_serial();
@@ -244,12 +260,6 @@ static void await_end(struct shmf_pool *pool)
         if (shmfi_sys.kill(pool->supervisor, SIGKILL) && errno == ESRCH)
             return;
     }
-    struct pollfd end = {pool->supervisor_pidfd, POLLIN, 0};
-    if (pool->supervisor_pidfd >= 0)
-        shmfi_sys.poll(&end, 1, STOP_MS);
-    /* It is our child only where we are the reaper of orphans: pid 1 of a container. */
-    if (pool->supervisor > 0)
-        shmfi_sys.waitpid(pool->supervisor, NULL, WNOHANG);
 }
 
 static void stop(struct shmf_pool *pool)

@@ -10,10 +10,16 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 
-static int by_number(const void *a, const void *b)
+/* They are few, or in order already; and qsort() is code that a new process would have to map. */
+static void sort(int *fds, size_t count)
 {
-    const int *left = a, *right = b;
-    return (*left > *right) - (*left < *right);
+    for (size_t i = 1; i < count; i++) {
+        int fd = fds[i];
+        size_t at = i;
+        for (; at > 0 && fds[at - 1] > fd; at--)
+            fds[at] = fds[at - 1];
+        fds[at] = fd;
+    }
 }
 
 static bool is_kept(const int *keep, size_t count, int fd)
@@ -43,7 +49,7 @@ static void close_one_by_one(const int *keep, size_t count)
 
 void shmfi_close_all_but(int *keep, size_t count)
 {
-    qsort(keep, count, sizeof *keep, by_number);
+    sort(keep, count);
     unsigned first = 3;
     for (size_t i = 0; i <= count; i++) {
         unsigned last = i < count ? (unsigned)keep[i] - 1 : ~0u;
@@ -59,8 +65,10 @@ void shmfi_close_all_but(int *keep, size_t count)
 
 void shmfi_forget_output(void)
 {
-    __fpurge(stdout);
-    __fpurge(stderr);
+    if (__fpending(stdout))
+        __fpurge(stdout);
+    if (__fpending(stderr))
+        __fpurge(stderr);
 }
 
 void shmfi_flush_output(void)

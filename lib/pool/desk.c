@@ -23,7 +23,8 @@ struct lent_region {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct shmf_pool *pools;
-static struct lent_region *buckets[BUCKETS];
+/* Common, so that it lies behind all other variables: those that a fork writes to share a page. */
+struct lent_region *shmfi_desk_buckets[BUCKETS] __attribute__((common, visibility("hidden")));
 
 /* A forked child has no pools: its parent's are not its business. */
 static void forget_in_child(void)
@@ -31,9 +32,9 @@ static void forget_in_child(void)
     pthread_mutex_init(&lock, NULL);
     pools = NULL;
     for (int i = 0; i < BUCKETS; i++)
-        while (buckets[i]) {
-            struct lent_region *region = buckets[i];
-            buckets[i] = region->next;
+        while (shmfi_desk_buckets[i]) {
+            struct lent_region *region = shmfi_desk_buckets[i];
+            shmfi_desk_buckets[i] = region->next;
             shmfi_sys.free(region);
         }
 }
@@ -47,7 +48,7 @@ static void first_time(void)
 
 static struct lent_region **place_of(uint64_t id)
 {
-    struct lent_region **place = &buckets[id % BUCKETS];
+    struct lent_region **place = &shmfi_desk_buckets[id % BUCKETS];
     while (*place && (*place)->id != id)
         place = &(*place)->next;
     return place;
@@ -313,7 +314,7 @@ uint64_t shmfi_desk_take_orphan(struct shmf_pool *pool, bool all)
     uint64_t id = 0;
     pthread_mutex_lock(&lock);
     for (int i = 0; i < BUCKETS && !id; i++) {
-        struct lent_region **at = &buckets[i];
+        struct lent_region **at = &shmfi_desk_buckets[i];
         while (*at && ((*at)->pool != pool || (!all && (!(*at)->orphan || (*at)->alive))))
             at = &(*at)->next;
         if (*at) {

@@ -11,6 +11,9 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 #endif
@@ -24,38 +27,36 @@
  * errors. */
 #define FAILED 0x80
 
-/* clone(CLONE_VM | CLONE_VFORK) on our own stack. It must be inlined into the caller: a function
- * that returned in the intermediate would have its return address overwritten by what the
- * intermediate calls next. Negative errno, 0 in the intermediate, or its pid. */
+/* A system call whose first two arguments count, the others being 0: a clone on our own stack. It
+ * must be inlined into the caller: a function that returned in the intermediate would have its
+ * return address overwritten by what the intermediate calls next. Negative errno, 0 in the
+ * intermediate, or its pid. */
 #if defined(__x86_64__)
-static inline __attribute__((always_inline)) long clone_like_vfork(void)
+static inline __attribute__((always_inline)) long clone_here(long number, long first, long second)
 {
-    register long result __asm__("rax") = SYS_clone;
-    register long flags __asm__("rdi") = CLONE_VM | CLONE_VFORK;
-    register long stack __asm__("rsi") = 0;
-    register long parent_tid __asm__("rdx") = 0;
-    register long child_tid __asm__("r10") = 0;
-    register long tls __asm__("r8") = 0;
+    register long result __asm__("rax") = number;
+    register long rdi __asm__("rdi") = first;
+    register long rsi __asm__("rsi") = second;
+    register long rdx __asm__("rdx") = 0;
+    register long r10 __asm__("r10") = 0;
+    register long r8 __asm__("r8") = 0;
     __asm__ volatile("syscall"
                      : "+r"(result)
-                     : "r"(flags), "r"(stack), "r"(parent_tid), "r"(child_tid), "r"(tls)
+                     : "r"(rdi), "r"(rsi), "r"(rdx), "r"(r10), "r"(r8)
                      : "rcx", "r11", "memory");
     return result;
 }
 #elif defined(__aarch64__)
-static inline __attribute__((always_inline)) long clone_like_vfork(void)
+static inline __attribute__((always_inline)) long clone_here(long number, long first, long second)
 {
-    register long number __asm__("x8") = SYS_clone;
-    register long flags __asm__("x0") = CLONE_VM | CLONE_VFORK;
-    register long stack __asm__("x1") = 0;
-    register long parent_tid __asm__("x2") = 0;
-    register long tls __asm__("x3") = 0;
-    register long child_tid __asm__("x4") = 0;
-    __asm__ volatile("svc #0"
-                     : "+r"(flags)
-                     : "r"(number), "r"(stack), "r"(parent_tid), "r"(tls), "r"(child_tid)
-                     : "memory");
-    return flags;
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = first;
+    register long x1 __asm__("x1") = second;
+    register long x2 __asm__("x2") = 0;
+    register long x3 __asm__("x3") = 0;
+    register long x4 __asm__("x4") = 0;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
 }
 #else
 #error "libshmframe runs on x86-64 and ARM64"
@@ -87,12 +88,69 @@ static __attribute__((noinline)) void fork_and_end(const char *name)
     __builtin_unreachable();
 }
 
+/* ---- handlers of signals ------------------------------------------------------------------ */
+
+/* They are the application's own code and must not run in supervisor and workers. The kernel sets
+ * them to their defaults as it makes the intermediate; where it does not, each must be asked for
+ * and set, which takes a fifth of a fork. What is ignored stays so, as after exec. */
+static void reset_handlers(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (!sigaction(number, NULL, &action) && action.sa_handler != SIG_IGN &&
+            action.sa_handler != SIG_DFL)
+            signal(number, SIG_DFL);
+    }
+}
+
+/* Signals from 32 up to SIGRTMIN are libc's own, and sigaction() does not touch them. It knows that
+ * it has set their handlers, and would not do so again: pthread_cancel() would end a worker. */
+#define FIRST_OWN 32
+#define MOST_OWN  4
+
+struct own_handlers {
+    uint64_t actions[MOST_OWN][8]; /* the kernel's struct sigaction, which is no larger */
+};
+
+static void save_own_handlers(struct own_handlers *own)
+{
+    for (int i = 0; i < MOST_OWN && FIRST_OWN + i < SIGRTMIN; i++)
+        syscall(SYS_rt_sigaction, FIRST_OWN + i, NULL, own->actions[i], sizeof(uint64_t));
+}
+
+static void restore_own_handlers(const struct own_handlers *own)
+{
+    for (int i = 0; i < MOST_OWN && FIRST_OWN + i < SIGRTMIN; i++)
+        syscall(SYS_rt_sigaction, FIRST_OWN + i, own->actions[i], NULL, sizeof(uint64_t));
+}
+
+/* ---- the fork ----------------------------------------------------------------------------- */
+
+/* clone3's arguments in their first version. Linux has it since 5.3, and since 5.5 the flag for
+ * handlers; Valgrind has neither, and some containers refuse. */
+struct how {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
+#define CLEAR_HANDLERS UINT64_C(0x100000000)
+
 int __attribute__((noinline)) shmfi_fork_detached(const char *name)
 {
-    long intermediate = clone_like_vfork();
+    const struct how how = {.flags = CLONE_VM | CLONE_VFORK | CLEAR_HANDLERS};
+    struct own_handlers own = {0};
+    save_own_handlers(&own);
+    bool is_reset = true;
+    long intermediate = clone_here(SYS_clone3, (long)&how, sizeof how);
+    if (intermediate == -ENOSYS || intermediate == -EINVAL || intermediate == -EPERM) {
+        is_reset = false;
+        intermediate = clone_here(SYS_clone, CLONE_VM | CLONE_VFORK, 0);
+    }
     if (intermediate == 0) {
         fork_and_end(name);
         register_rseq();
+        if (is_reset)
+            restore_own_handlers(&own);
+        else
+            reset_handlers();
         return 0;
     }
     if (intermediate < 0)

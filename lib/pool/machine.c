@@ -1,9 +1,12 @@
 #include "pool/machine.h"
 
 #include "base/sys.h"
+#include "board/wait.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +14,7 @@
 #include <unistd.h>
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
+#define LIMITS_NS   100000000u /* so old may they be: reading the files takes a third of a fork */
 
 /* The first bytes of a small file as a string; false when there is none. */
 static bool read_file(const char *path, char *text, size_t size)
@@ -126,17 +130,58 @@ static uint64_t available_memory(void)
     return strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024;
 }
 
+/* What was read last, and when. Each word is right by itself. */
+static struct {
+    _Atomic uint64_t at; /* ns; 0: never */
+    _Atomic uint64_t memory;
+    _Atomic int cpus;
+} known;
+
+static void read_limits(uint64_t now)
+{
+    struct limits limits = {INT_MAX, available_memory()};
+    each_cgroup(cut, &limits);
+    atomic_store_explicit(&known.cpus, limits.cpus, memory_order_relaxed);
+    atomic_store_explicit(&known.memory, limits.memory, memory_order_relaxed);
+    atomic_store_explicit(&known.at, now, memory_order_release);
+}
+
 void shmfi_machine_limits(int *cpus, uint64_t *memory)
 {
-    struct limits limits = {allowed_cpus(), available_memory()};
-    each_cgroup(cut, &limits);
-    *cpus = limits.cpus < 1 ? 1 : limits.cpus;
-    *memory = limits.memory;
+    uint64_t now = shmfi_now(), at = atomic_load_explicit(&known.at, memory_order_acquire);
+    if (!at || now - at > LIMITS_NS)
+        read_limits(now);
+    int quota = atomic_load_explicit(&known.cpus, memory_order_relaxed), allowed = allowed_cpus();
+    *cpus = quota < allowed ? quota : allowed;
+    if (*cpus < 1)
+        *cpus = 1;
+    *memory = atomic_load_explicit(&known.memory, memory_order_relaxed);
+}
+
+void shmfi_machine_forget(void)
+{
+    atomic_store_explicit(&known.at, 0, memory_order_relaxed);
+}
+
+/* A directory's links are its parent, itself, and one for each directory in it: a tenth of the time
+ * that /proc/self/status takes. 0: not to be known so. */
+static int threads_by_links(void)
+{
+    struct stat tasks;
+    int fd = shmfi_sys.open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    bool counted = !shmfi_sys.fstat(fd, &tasks) && tasks.st_nlink > 2;
+    shmfi_sys.close(fd);
+    return counted ? (int)tasks.st_nlink - 2 : 0;
 }
 
 int shmfi_machine_threads(void)
 {
     char text[4096];
+    int links = threads_by_links();
+    if (links)
+        return links;
     if (!read_file("/proc/self/status", text, sizeof text))
         return 1;
     const char *line = strstr(text, "\nThreads:");

@@ -5,8 +5,12 @@
 #include <stdint.h>
 
 /* CPUs that this process may run on, cut down to the cgroup's quota, at least 1; bytes that could
- * be had now: the smaller of MemAvailable and the cgroup's headroom. */
+ * be had: the smaller of MemAvailable and the cgroup's headroom. Who asks again within a tenth of a
+ * second is told the same quota and bytes again. Thread safe. */
 void shmfi_machine_limits(int *cpus, uint64_t *memory);
+
+/* They are read anew next time. For tests, which make them up. */
+void shmfi_machine_forget(void);
 
 /* Threads of this process, at least 1 (as many as are known where /proc is missing). */
 int shmfi_machine_threads(void);

@@ -7,9 +7,11 @@
 
 static int check_threads(const struct shmf_pool_options *options, struct shmf_error *err)
 {
-    int others = shmfi_machine_threads() - 1;
     if (!options->refuse_threads || options->workers == SHMF_INLINE ||
-        options->start == SHMF_START_EARLY || others <= 0)
+        options->start == SHMF_START_EARLY)
+        return SHMF_OK;
+    int others = shmfi_machine_threads() - 1;
+    if (others <= 0)
         return SHMF_OK;
     return shmfi_error(err, SHMF_E_INVAL,
                        "options.refuse_threads: %d other thread%s run%s; workers would lack them, "

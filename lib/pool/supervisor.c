@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #define FINALIZER_NS 1000000000u /* more of it, if they have something to finish */
 #define POLL_MS      100         /* where there is no pidfd */
 #define TICK_NS      5000000u    /* how often deadlines are looked at */
+#define FEW          8           /* so many have room on the stack: malloc() would map its code */
 
 bool shmfi_app_is_dead(const struct shmfi_setup *setup)
 {
@@ -145,17 +147,6 @@ static _Noreturn void loop(struct shmfi_supervisor *self)
 
 /* ---- the beginning ------------------------------------------------------------------------ */
 
-/* The application's handlers are its own code and must not run here or in workers. */
-static void reset_handlers(void)
-{
-    for (int number = 1; number < NSIG; number++) {
-        struct sigaction action;
-        if (!sigaction(number, NULL, &action) && action.sa_handler != SIG_IGN &&
-            action.sa_handler != SIG_DFL)
-            signal(number, SIG_DFL);
-    }
-}
-
 /* Terminal signals and polite requests are meant for the application; it tells us. SIGCONT when
  * the socket changes: a stopped supervisor wakes up to find that the application is gone. */
 static void settle_signals(struct shmfi_supervisor *self)
@@ -180,7 +171,9 @@ static void settle_signals(struct shmfi_supervisor *self)
 static void close_what_is_the_applications(const struct shmfi_supervisor *self)
 {
     const struct shmfi_setup *setup = self->setup;
-    int *keep = shmfi_sys.malloc((setup->n_keep_fds + 3) * sizeof *keep);
+    int few[FEW], *keep = few;
+    if (setup->n_keep_fds + 3 > FEW)
+        keep = shmfi_sys.malloc((setup->n_keep_fds + 3) * sizeof *keep);
     if (!keep)
         shmfi_leave(1);
     size_t count = 0;
@@ -190,18 +183,22 @@ static void close_what_is_the_applications(const struct shmfi_supervisor *self)
     for (size_t i = 0; i < setup->n_keep_fds; i++)
         keep[count++] = setup->keep_fds[i];
     shmfi_close_all_but(keep, count);
-    shmfi_sys.free(keep);
+    if (keep != few)
+        shmfi_sys.free(keep);
 }
 
 void shmfi_supervise(struct shmf_pool *pool, const struct shmfi_setup *setup)
 {
     struct shmfi_supervisor self = {.pool = pool, .setup = setup, .pid = getpid()};
+    struct shmfi_child few[FEW];
     setpgid(0, 0);
     shmfi_sys.prctl(PR_SET_CHILD_SUBREAPER, 1);
     shmfi_warn_no_more();
-    reset_handlers();
     shmfi_forget_output();
-    self.children = shmfi_sys.calloc(pool->max_workers, sizeof *self.children);
+    if (pool->max_workers <= FEW)
+        self.children = memset(few, 0, sizeof few);
+    else
+        self.children = shmfi_sys.calloc(pool->max_workers, sizeof *self.children);
     struct shmf_error err = {0};
     int rc = shmfi_memory_disown(&err);
     if (!self.children || rc) {

@@ -287,10 +287,11 @@ void shmfi_supervisor_end(struct shmfi_supervisor *self)
 {
     self->ending = true;
     kill_all(self);
-    if (has_no_children())
-        shmfi_leave(0);
-    self->strays = kill_strays(self);
-    while (shmfi_supervisor_reap(self, 0))
-        continue; /* until there is no child of any kind */
+    if (!has_no_children()) {
+        self->strays = kill_strays(self);
+        while (shmfi_supervisor_reap(self, 0))
+            continue; /* until there is no child of any kind */
+    }
+    shmfi_sys.close(self->setup->control); /* the application clears away while we end */
     shmfi_leave(0);
 }

@@ -17,6 +17,7 @@
 #include "pool/crash.h"
 #include "pool/descriptors.h"
 #include "pool/machine.h"
+#include "pool/threads.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -306,28 +307,6 @@ static void leave_at_exit(int status, void *unused)
     shmfi_leave(status);
 }
 
-/* Weak: where the application does not use these libraries, they are not there. Setting their
- * environment variables would come too late, and after a fork from a process that has used OpenMP
- * a parallel region of several threads hangs. */
-extern void omp_set_num_threads(int) __attribute__((weak));
-extern void openblas_set_num_threads(int) __attribute__((weak));
-extern void MKL_Set_Num_Threads(int) __attribute__((weak));
-extern void bli_thread_set_num_threads(int64_t) __attribute__((weak));
-
-static void cap_threads(int threads)
-{
-    if (threads < 0)
-        return;
-    if (omp_set_num_threads)
-        omp_set_num_threads(threads);
-    if (openblas_set_num_threads)
-        openblas_set_num_threads(threads);
-    if (MKL_Set_Num_Threads)
-        MKL_Set_Num_Threads(threads);
-    if (bli_thread_set_num_threads)
-        bli_thread_set_num_threads(threads);
-}
-
 /* If memory runs out, the kernel should choose a worker, which can be replaced. Raising one's own
  * score needs no privilege. */
 static void offer_to_oom_killer(void)
@@ -366,13 +345,20 @@ static void init_memory_lock(struct shmfi_worker *self)
     pthread_mutexattr_destroy(&how);
 }
 
+/* The pool is being freed already, and there is nothing that every worker must do once. */
+static bool came_too_late(const struct shmf_pool *pool, const struct shmfi_setup *setup)
+{
+    return !setup->initializer && !setup->finalizer &&
+           atomic_load_explicit(&pool->board.header->stopping, memory_order_relaxed);
+}
+
 void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_t worker,
                 uint32_t incarnation, int socket, pid_t supervisor)
 {
     struct shmfi_worker *self = &this_worker;
     shmfi_sys.prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != supervisor)
-        shmfi_leave(0);            /* it died before the line above */
+    if (getppid() != supervisor || came_too_late(pool, setup))
+        shmfi_leave(0);            /* it died before the line above; or nobody waits for us */
     memset(self, 0, sizeof *self); /* a worker's own worker inherits its parent's */
     worker_epoch = shmfi_process_epoch();
     name_process(worker);
@@ -399,7 +385,9 @@ void shmfi_work(struct shmf_pool *pool, const struct shmfi_setup *setup, uint32_
     shmfi_memory_set_budget(&budget);
     shmfi_memory_set_drop_hook(shmfi_region_dropped, self);
     shmfi_worker_begin_counting(self);
-    cap_threads(setup->threads);
+    if (came_too_late(pool, setup))
+        shmfi_leave(0);
+    shmfi_threads_cap(setup->threads);
     if (setup->backtraces)
         shmfi_crash_watch(&self->line->crash, incarnation);
     if (setup->initializer && setup->initializer((int)worker, setup->initializer_context))

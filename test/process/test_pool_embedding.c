@@ -138,6 +138,47 @@ static void test_the_applications_signal_handlers_and_mask_are_untouched(void **
     assert_true(test_outcome_ok(test_in_child(have_handlers, NULL, 20)));
 }
 
+static void *wait_for_ever(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static bool cancel_a_thread(void)
+{
+    pthread_t thread;
+    void *how = NULL;
+    return !pthread_create(&thread, NULL, wait_for_ever, NULL) && !pthread_cancel(thread) &&
+           !pthread_join(thread, &how) && how == PTHREAD_CANCELED;
+}
+
+static int cancel_in_task(struct shmf_task *task, void *context)
+{
+    (void)context;
+    return shmf_task_return_double(task, cancel_a_thread());
+}
+
+/* libc sets the handler for that when it first needs it, and not again. */
+static int cancel_before_and_in_a_task(void *context)
+{
+    (void)context;
+    if (!cancel_a_thread())
+        return 1;
+    struct shmf_pool *pool = pool_of(1);
+    struct shmf_iter *iter = map_count(pool, cancel_in_task, 1);
+    bool cancelled = next_double(iter) == 1;
+    shmf_iter_free(iter);
+    shmf_pool_free(pool);
+    return cancelled ? 0 : 2;
+}
+
+static void test_libcs_own_signals_work_in_workers_as_they_did_in_the_application(void **state)
+{
+    (void)state;
+    assert_true(test_outcome_ok(test_in_child(cancel_before_and_in_a_task, NULL, 20)));
+}
+
 /* As Ctrl-C at a terminal does: to everybody in the foreground group. */
 static int interrupt_the_group(void *context)
 {
@@ -401,6 +442,7 @@ int main(void)
         test_case(test_the_application_reaps_its_own_children_as_ever),
         test_case(test_a_pool_works_where_sigchld_is_ignored),
         test_case(test_the_applications_signal_handlers_and_mask_are_untouched),
+        test_case(test_libcs_own_signals_work_in_workers_as_they_did_in_the_application),
         test_case(test_an_interrupt_of_the_foreground_group_does_not_reach_the_pool),
         test_case(test_pclose_returns_while_a_pool_lives_that_was_made_after_popen),
         test_case(test_workers_inherit_only_the_descriptors_that_were_named),

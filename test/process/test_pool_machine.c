@@ -62,6 +62,7 @@ static void assert_limits(const struct file *there, int cpus, uint64_t memory)
     files = there;
     shmfi_sys.open = open_made_up;
     shmfi_sys.sched_getaffinity = many_cpus;
+    shmfi_machine_forget();
     shmfi_machine_limits(&got_cpus, &got_memory);
     shmfi_sys = real;
     assert_int_equal(got_cpus, cpus);
@@ -130,6 +131,7 @@ static void test_where_cpus_cannot_be_asked_for_there_is_one(void **state)
     uint64_t memory = 0;
     real = shmfi_sys;
     shmfi_sys.sched_getaffinity = no_cpus;
+    shmfi_machine_forget();
     shmfi_machine_limits(&cpus, &memory);
     shmfi_sys = real;
     assert_int_equal(cpus, 1);

@@ -3,6 +3,7 @@
 #include "pool_calls.h"
 
 #include "base/sys.h"
+#include "pool/machine.h"
 #include "pool/options.h"
 
 #include <dlfcn.h>
@@ -116,8 +117,10 @@ static void test_the_defaults_keep_to_the_quotas_of_all_enclosing_cgroups(void *
     (void)state;
     real_open = shmfi_sys.open;
     shmfi_sys.open = open_in_container;
+    shmfi_machine_forget();
     struct shmf_pool *pool = pool_of(0);
     shmfi_sys.open = real_open;
+    shmfi_machine_forget();
     struct shmf_pool_stats stats;
     assert_int_equal(shmf_pool_workers(pool), 1);
     assert_int_equal(shmf_pool_get_stats(pool, &stats), SHMF_OK);
