@@ -55,6 +55,28 @@ struct shmfi_segment *shmfi_selection_segment(const struct shmf_frame *frame)
 /* ---- opening ------------------------------------------------------------------------------ */
 
 /* A private copy, which is what is checked and used: shmfi_private_free(). */
+static int copy_selection(const struct shmfi_segment *segment, struct selection **result,
+                          struct shmf_error *err)
+{
+    if (segment->length < sizeof **result)
+        return shmfi_error(err, SHMF_E_CORRUPT, "selection: a segment of %llu bytes",
+                           (unsigned long long)segment->length);
+    struct selection *copy = shmfi_private_new(segment->length);
+    if (!copy)
+        return shmfi_error(err, SHMF_E_NOMEM, "selection of columns: %llu bytes",
+                           (unsigned long long)segment->length);
+    memcpy(copy, segment->base, segment->length);
+    const uint64_t room = (segment->length - sizeof *copy) / sizeof(int64_t);
+    if (copy->n_columns < 0 || (uint64_t)copy->n_columns > room) {
+        int rc = shmfi_error(err, SHMF_E_CORRUPT, "selection: n_columns: %lld",
+                             (long long)copy->n_columns);
+        shmfi_private_free(copy);
+        return rc;
+    }
+    *result = copy;
+    return SHMF_OK;
+}
+
 static int read_selection(const struct shmf_handle *handle, struct selection **result,
                           struct shmf_error *err)
 {
@@ -63,22 +85,8 @@ static int read_selection(const struct shmf_handle *handle, struct selection **r
     int rc = shmfi_segment_open(&shared, &segment, err);
     if (rc)
         return rc;
-    struct selection *copy =
-        segment->length < sizeof *copy ? NULL : shmfi_private_new(segment->length);
-    if (copy)
-        memcpy(copy, segment->base, segment->length);
-    else
-        rc = shmfi_error(err, SHMF_E_NOMEM, "selection of columns: %llu bytes",
-                         (unsigned long long)segment->length);
-    uint64_t room = (segment->length - sizeof *copy) / sizeof(int64_t);
+    rc = copy_selection(segment, result, err);
     shmfi_segment_unref(segment);
-    if (copy && (copy->n_columns < 0 || (uint64_t)copy->n_columns > room)) {
-        rc = shmfi_error(err, SHMF_E_CORRUPT, "selection: n_columns: %lld",
-                         (long long)copy->n_columns);
-        shmfi_private_free(copy);
-    }
-    if (!rc)
-        *result = copy;
     return rc;
 }
 
@@ -123,7 +131,7 @@ static int select_from(const struct selection *selection, const struct shmf_hand
 int shmfi_selection_open(const struct shmf_handle *handle, bool trusted, struct shmf_frame **frame,
                          struct shmf_error *err)
 {
-    struct selection *selection;
+    struct selection *selection = NULL; /* which compilers do not see written */
     int rc = read_selection(handle, &selection, err);
     if (rc)
         return rc;

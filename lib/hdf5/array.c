@@ -118,7 +118,10 @@ static int write_set(const struct shmfi_h5 *h5, const char *name, const struct s
         const struct shmf_pair *pair = &options->attributes[i];
         char *key = strndup(pair->key.data ? pair->key.data : "", (size_t)pair->key.size);
         if (!key || !shmfi_h5_put_text(id, key, pair->value))
-            rc = shmfi_h5_said(h5, SHMF_E_INVAL, key ? key : name);
+            rc = shmfi_h5_said(h5, SHMF_E_INVAL,
+                               !key   ? name
+                               : *key ? key
+                                      : "an attribute without a name");
         free(key);
     }
     if (id >= 0)

@@ -129,7 +129,7 @@ int shmfi_nc_put_attribute(const struct shmfi_nc_output *output, int id,
     int rc = name ? nc_put_att_text(output->nc.file, id, name, (size_t)pair->value.size,
                                     pair->value.data ? pair->value.data : "")
                   : NC_ENOMEM;
-    rc = shmfi_nc_said(&output->nc, rc, name);
+    rc = shmfi_nc_said(&output->nc, rc, name && !*name ? "an attribute without a name" : name);
     free(name);
     return rc;
 }

@@ -284,6 +284,15 @@ static void test_a_selection_that_says_what_is_not_there_is_refused(void **state
             words[word] = was;
         }
     assert_opens_as(handle, some);
+    /* A frame whose segment is shorter than what says a selection. */
+    struct shmfi_segment *segment = some->named;
+    const uint64_t length = segment->length;
+    segment->length = sizeof(struct shmf_format_header) + sizeof(struct shmf_handle);
+    const struct shmf_handle shorter = shmfi_segment_handle(segment, SHMF_KIND_SELECTION);
+    assert_null(shmf_frame_open(shorter, &err));
+    assert_int_equal(err.code, SHMF_E_CORRUPT);
+    assert_non_null(strstr(err.message, "selection: a segment of "));
+    segment->length = length;
     handle.kind = SHMF_KIND_FRAME;
     assert_null(shmf_frame_open(handle, &err));
     assert_int_equal(err.code, SHMF_E_CORRUPT);

@@ -261,7 +261,16 @@ static void test_bad_files_and_names_are_refused_by_name(void **state)
     assert_int_equal(shmf_hdf5_write_frame(frame, path, "/", &wrong, &err), SHMF_E_INVAL);
     assert_int_equal(shmf_hdf5_write_frame(frame, "/nowhere/x.h5", "/", NULL, &err),
                      SHMF_E_NOTFOUND);
+    const struct shmf_pair nameless = {{"", 0}, {"m", 1}};
+    const struct shmf_hdf5_write_options some = {.attributes = &nameless, .n_attributes = 1};
+    assert_int_equal(shmf_hdf5_write_frame(frame, path, "/", &some, &err), SHMF_E_INVAL);
+    assert_non_null(strstr(err.message, ": metadata: "));
+    struct shmf_array *array = shmf_array_new(SHMF_INT8, 1, (int64_t[]){3}, &err);
+    assert_int_equal(shmf_array_zero(array), SHMF_OK);
+    assert_int_equal(shmf_hdf5_write_array(array, path, "v", &some, &err), SHMF_E_INVAL);
+    assert_non_null(strstr(err.message, ": an attribute without a name: "));
     assert_int_equal(stat(path, &status), -1);
+    shmf_array_free(array);
     shmf_frame_free(frame);
 }
 

@@ -73,6 +73,10 @@ static void test_dtypes_that_a_format_lacks_are_refused_and_no_file_is_made(void
     assert_int_equal(shmf_netcdf_write_array(array, "/nowhere/x.nc", "v", NULL, &err),
                      SHMF_E_NOTFOUND);
     assert_int_equal(shmf_netcdf_write_array(array, path, "a/b", NULL, &err), SHMF_E_INVAL);
+    const struct shmf_pair nameless = {{"", 0}, {"m", 1}};
+    const struct shmf_netcdf_write_options some = {.attributes = &nameless, .n_attributes = 1};
+    assert_int_equal(shmf_netcdf_write_array(array, path, "v", &some, &err), SHMF_E_INVAL);
+    assert_non_null(strstr(err.message, ": an attribute without a name: "));
     assert_int_equal(stat(path, &status), -1);
     shmf_array_free(array);
 }
