@@ -3,7 +3,7 @@ print what the pages say.
 
 pages.py ROOT BUILD STATIC_LIBRARY CC MPI PAGE...
 
-MPI: what programs that include shmframe/mpi.h are compiled with, separated by blanks; '': they are not.
+MPI: what programs that include shmframe/mpi.h are compiled with, separated by blanks; none: they are not.
 
 Blocks are told by their first line:
 - ```c with a main() is a program. The other blocks of a page make one program together, in the order in
@@ -74,7 +74,8 @@ class Checker:
     """Runs what is on pages; each check returns what is wrong, or ''."""
 
     def __init__(self, root, build, library, cc, mpi, folder):
-        self.root, self.library, self.cc, self.mpi, self.folder = root, library, cc, mpi.split(), folder
+        self.root, self.library, self.cc, self.folder = root, library, cc, folder
+        self.mpi = [] if mpi == 'none' else mpi.split()
         self.environment = {**os.environ, 'LC_ALL': 'C.UTF-8', 'PYTHONPATH': str(root / 'lib/python'),
                             'SHMFRAME_LIBRARY': str(next(build.glob('libshmframe.so.?'), 'missing')),
                             'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
