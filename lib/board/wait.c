@@ -90,6 +90,17 @@ bool shmfi_spin(struct shmfi_spinner *spinner, struct shmfi_watch watch, shmfi_r
     return false;
 }
 
+void shmfi_give_way(struct shmfi_spinner *spinner)
+{
+    uint64_t before = shmfi_now();
+    if (before < spinner->no_yield_until)
+        return;
+    shmfi_sys.sched_yield();
+    uint64_t after = shmfi_now();
+    if (after - before > SLOW_YIELD)
+        punish(spinner, after);
+}
+
 void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready, void *context,
                 int timeout_ms)
 {

@@ -28,6 +28,9 @@ struct shmfi_watch {
 bool shmfi_spin(struct shmfi_spinner *spinner, struct shmfi_watch watch, shmfi_ready_fn ready,
                 void *context);
 
+/* Gives way once, to whoever waits for this cpu; not while strangers do. */
+void shmfi_give_way(struct shmfi_spinner *spinner);
+
 /* Worker: sleeps until it is woken, `ready`, or `timeout_ms` have passed. */
 void shmfi_park(struct shmfi_board *board, uint32_t worker, shmfi_ready_fn ready, void *context,
                 int timeout_ms);

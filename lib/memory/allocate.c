@@ -249,6 +249,16 @@ static int place_and_take(struct request *request, struct shmfi_live **live)
     }
 }
 
+static void look_around(uint64_t length)
+{
+    struct shmfi_budget budget = shmfi_memory.budget;
+    if (length < SHMFI_LOOK_FROM || !budget.look)
+        return;
+    shmfi_memory_leave(NULL);
+    budget.look(budget.context, length);
+    shmfi_memory_enter();
+}
+
 static int check_length(uint64_t length, uint64_t *rounded, struct shmf_error *err)
 {
     if (!length)
@@ -274,6 +284,7 @@ int shmfi_segment_new(uint64_t length, unsigned flags, struct shmfi_segment **se
     request.single =
         request.length >= SHMFI_SINGLE_FROM || (flags & (SHMFI_OWN_REGION | SHMFI_GRANTABLE));
     shmfi_memory_enter();
+    look_around(request.length);
     rc = place_and_take(&request, &live);
     request.after.released += request.granted;
     shmfi_memory_leave(&request.after);

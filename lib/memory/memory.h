@@ -98,13 +98,16 @@ int shmfi_region_fd(struct shmfi_region *region, struct shmf_error *err);
 /* Pages must be asked for before they are obtained and are reported when given back; a worker's
  * budget. `reserve` returns 0, a negative status, or SHMFI_LOOK_AGAIN: it granted nothing, but
  * segments were released meanwhile and one of them may do. It may block, and may call back
- * (reclaim, trim). A refusal makes this module give up what it caches, and ask again. NULL
- * functions: no limit. */
+ * (reclaim, trim). A refusal makes this module give up what it caches, and ask again. `look` is
+ * called before a large segment (SHMFI_LOOK_FROM) is placed, and may release others, which then
+ * may do. NULL functions: no limit, nothing to look for. */
 #define SHMFI_LOOK_AGAIN 1
+#define SHMFI_LOOK_FROM  (UINT64_C(1) << 20)
 struct shmfi_budget {
     int (*reserve)(void *context, uint64_t bytes, struct shmf_error *err);
     void (*release)(void *context, uint64_t bytes);
     void *context;
+    void (*look)(void *context, uint64_t length);
 };
 void shmfi_memory_set_budget(const struct shmfi_budget *budget);
 

@@ -179,6 +179,7 @@ static void fill_record(struct shmfi_worker *self, uint64_t ticket)
     if (task->error.code) {
         fill_failure(task, record);
     } else if (task->segment) {
+        self->patience.lent++;
         record->kind = SHMFI_RESULT_SEGMENT;
         record->segment = shmfi_segment_handle(task->segment, task->kind);
     } else {

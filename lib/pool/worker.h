@@ -10,6 +10,15 @@ struct shmfi_counts {
     uint64_t minor_faults, major_faults, recycled, fresh;
 };
 
+/* With waiting for memory of our own to come back; see worker_patience.c. */
+struct shmfi_patience {
+    int64_t lent;         /* results that were delivered and did not come back yet */
+    uint64_t spent;       /* ns waited since pages were last obtained instead */
+    uint64_t last_task;   /* ns that the last task took */
+    uint64_t rewarded_at; /* 1 + number of the task for which waiting last brought something */
+    uint32_t skip, skips; /* times not to wait, now and after the next disappointment */
+};
+
 struct shmfi_worker {
     struct shmfi_board *board;
     struct shmfi_claimer me;
@@ -36,6 +45,7 @@ struct shmfi_worker {
     pthread_mutex_t memory_lock; /* tasks may have threads: budget, returned segments */
     uint64_t task_bytes;         /* granted to the task that runs */
     uint64_t beyond;             /* granted beyond the budget and not given back yet */
+    struct shmfi_patience patience;
 
     uint64_t mail_seen; /* value of line.app_mail when the socket was last emptied */
     uint64_t pressure_seen;
@@ -67,11 +77,23 @@ struct shmfi_budget shmfi_worker_budget(struct shmfi_worker *self);
 /* Takes back what the application returned. */
 void shmfi_worker_take_returns(struct shmfi_worker *self);
 
+/* Has the application returned anything? For park and spin: `self` is a struct shmfi_worker. */
+bool shmfi_worker_has_returns(void *self);
+
 /* Gives up what is cached if somebody called for memory. */
 void shmfi_worker_relieve(struct shmfi_worker *self);
 
 /* Gives up all that is cached if the application asks for it. */
 bool shmfi_worker_is_asked_to_trim(const struct shmfi_worker *self);
+
+/* ---- worker_patience.c -------------------------------------------------------------------- */
+
+/* Memory's hook before a large segment is placed: what has come back, or comes at once, is used
+ * again before anything else. */
+void shmfi_worker_look(void *self, uint64_t length);
+
+/* Waits, if that promises more than obtaining `bytes`. True: something came back. */
+bool shmfi_worker_would_rather_wait(struct shmfi_worker *self, uint64_t bytes);
 
 /* ---- worker_counts.c: our line's figures -------------------------------------------------- */
 

@@ -80,6 +80,7 @@ void shmfi_worker_count_task(struct shmfi_worker *self)
         shmfi_worker_count_waiting(self, task->began);
     self->idle_since = 0;
     add(&self->line->working, task->nanoseconds);
+    self->patience.last_task = task->nanoseconds;
     if (task->error.code)
         add(&self->line->failed, 1);
     self->uncounted += task->nanoseconds;

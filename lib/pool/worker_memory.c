@@ -63,7 +63,7 @@ static void call_for_memory(struct shmfi_worker *self)
     shmfi_ring_app(self->board, self->eventfd);
 }
 
-static bool has_returns(void *context)
+bool shmfi_worker_has_returns(void *context)
 {
     const struct shmfi_worker *self = context;
     return atomic_load_explicit(&self->line->returned, memory_order_acquire) != self->me.taken;
@@ -94,7 +94,7 @@ static void wait_for_memory(struct shmfi_worker *self, unsigned waits, uint64_t 
         shmfi_ring_app(self->board, self->eventfd); /* it may hold undelivered results */
     else if (waits >= first && (waits - first) % WAITS_PER_CALL == 0)
         call_for_memory(self);
-    shmfi_park(self->board, self->me.worker, has_returns, self, PATIENCE_MS);
+    shmfi_park(self->board, self->me.worker, shmfi_worker_has_returns, self, PATIENCE_MS);
     shmfi_worker_check_app(self);
 }
 
@@ -107,7 +107,7 @@ static int reserve_locked(struct shmfi_worker *self, uint64_t bytes, struct shmf
         if (self->task_bytes + bytes > self->board->budget ||
             (!in_task && waits == WAITS_OUTSIDE_TASK))
             return too_much(self, bytes, err);
-        if (has_returns(self)) {
+        if (shmfi_worker_has_returns(self) || shmfi_worker_would_rather_wait(self, bytes)) {
             shmfi_worker_take_returns(self);
             return SHMFI_LOOK_AGAIN;
         }
@@ -147,15 +147,17 @@ static void release(void *context, uint64_t bytes)
 
 struct shmfi_budget shmfi_worker_budget(struct shmfi_worker *self)
 {
-    return (struct shmfi_budget){reserve, release, self};
+    return (struct shmfi_budget){reserve, release, self, shmfi_worker_look};
 }
 
 void shmfi_worker_take_returns(struct shmfi_worker *self)
 {
     struct shmfi_return entry;
     pthread_mutex_lock(&self->memory_lock);
-    while (shmfi_board_take(self->board, &self->me, &entry))
+    while (shmfi_board_take(self->board, &self->me, &entry)) {
+        self->patience.lent--;
         shmfi_segment_reclaim(entry.region, entry.offset, entry.generation);
+    }
     pthread_mutex_unlock(&self->memory_lock);
 }
 

@@ -47,7 +47,7 @@ static struct shmf_error err;
 static void start(uint64_t limit)
 {
     account = (struct account){.limit = limit};
-    struct shmfi_budget budget = {reserve, release, &account};
+    struct shmfi_budget budget = {reserve, release, &account, NULL};
     shmfi_memory_set_budget(&budget);
 }
 

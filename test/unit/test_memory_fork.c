@@ -204,7 +204,7 @@ static void test_budget_and_lenders_act_for_the_parent_only(void **state)
     (void)state;
     int count = 0;
     struct shmfi_segment *segment = make(PAGE, SHMFI_OWN_REGION), *result = NULL;
-    struct shmfi_budget budget = {refuse, NULL, NULL};
+    struct shmfi_budget budget = {.reserve = refuse};
     struct shmfi_lender lender = {heard, &count};
     struct shmfi_region *region = NULL;
     int fd = fcntl(shmfi_region_fd(segment->region, &err), F_DUPFD_CLOEXEC, 0);
