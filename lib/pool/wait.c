@@ -76,11 +76,12 @@ static bool wait_unlocked(struct shmf_pool *pool, const struct shmfi_sink *sink,
     pool->spinner.pause_first = busy_processes(pool) <= pool->cpus;
     pool->spinner.yield_first = pool->woke;
     pool->woke = false;
+    uint32_t slot = sink ? sink->slot : 0; /* another thread may submit its next one meanwhile */
     shmfi_pool_step_out(pool);
     bool soon = shmfi_spin(&pool->spinner, watch, shmfi_pool_has_news, pool);
     /* Its slot was the worker's; harvesting will look at it, and the next task lie there. */
     if (soon && sink)
-        shmfi_fetch_to_write(&pool->board.slots[sink->slot]);
+        shmfi_fetch_to_write(&pool->board.slots[slot]);
     if (!soon)
         sleep_in_poll(pool, timeout_ms);
     shmfi_pool_step_in(pool);
