@@ -21,11 +21,13 @@
 void shmfi_worker_look(void *context, uint64_t length)
 {
     struct shmfi_worker *self = context;
+    pthread_mutex_lock(&self->memory_lock);
     if (!shmfi_worker_has_returns(self) && length >= GIVE_WAY_FROM && self->patience.lent > 0 &&
         shmfi_board_places(self->board) + 1 > self->cpus)
         shmfi_give_way(&self->spinner);
     if (shmfi_worker_has_returns(self))
         shmfi_worker_take_returns(self);
+    pthread_mutex_unlock(&self->memory_lock);
 }
 
 static void be_disappointed(struct shmfi_patience *patience)

@@ -72,7 +72,11 @@ static int set_up(void **state)
     worker->eventfd = -1;
     worker->cpus = WORKERS;
     worker->spinner.no_yield_until = UINT64_MAX;
-    pthread_mutex_init(&worker->memory_lock, NULL);
+    pthread_mutexattr_t how;
+    pthread_mutexattr_init(&how);
+    pthread_mutexattr_settype(&how, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&worker->memory_lock, &how);
+    pthread_mutexattr_destroy(&how);
     shmfi_board_join(&f.board, &worker->me, 0, 1);
     shmfi_board_start(&f.board, &worker->me, shmfi_ticket(0, 1), 0);
     worker->patience.lent = 1;
