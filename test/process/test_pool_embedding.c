@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -138,8 +139,13 @@ static void test_the_applications_signal_handlers_and_mask_are_untouched(void **
     assert_true(test_outcome_ok(test_in_child(have_handlers, NULL, 20)));
 }
 
+static atomic_bool waits;
+
+/* To be cancelled at any instruction: for that a signal is sent. */
 static void *wait_for_ever(void *unused)
 {
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    atomic_store(&waits, true);
     for (;;)
         pause();
     return unused;
@@ -149,8 +155,12 @@ static bool cancel_a_thread(void)
 {
     pthread_t thread;
     void *how = NULL;
-    return !pthread_create(&thread, NULL, wait_for_ever, NULL) && !pthread_cancel(thread) &&
-           !pthread_join(thread, &how) && how == PTHREAD_CANCELED;
+    atomic_store(&waits, false);
+    if (pthread_create(&thread, NULL, wait_for_ever, NULL))
+        return false;
+    while (!atomic_load(&waits))
+        sched_yield();
+    return !pthread_cancel(thread) && !pthread_join(thread, &how) && how == PTHREAD_CANCELED;
 }
 
 static int cancel_in_task(struct shmf_task *task, void *context)
