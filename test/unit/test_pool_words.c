@@ -169,9 +169,11 @@ static void use_up_memory(const struct rlimit *before)
 {
     struct rlimit none = {1 << 20, before->rlim_max};
     setrlimit(RLIMIT_AS, &none);
+    void *volatile piece; /* or compilers may leave out what nobody uses */
     for (size_t size = 1 << 20; size >= 16; size /= 2)
-        while (malloc(size))
-            continue;
+        do
+            piece = malloc(size);
+        while (piece);
 }
 
 /* What the library itself asks for, and no more. */
