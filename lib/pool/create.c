@@ -92,8 +92,8 @@ static void free_job(struct shmfi_job *job)
     shmf_result_free(job->result);
 }
 
-/* It closes its socket when it has nothing left to do, and takes as long to end as we do to clear
- * away. */
+/* Where there are pidfds it closes its socket when it has nothing left to do, and takes as long to
+ * end as we do to clear away. */
 static void await_supervisor(struct shmf_pool *pool)
 {
     struct pollfd end = {pool->supervisor_pidfd, POLLIN, 0};

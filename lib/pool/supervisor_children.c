@@ -292,6 +292,8 @@ void shmfi_supervisor_end(struct shmfi_supervisor *self)
         while (shmfi_supervisor_reap(self, 0))
             continue; /* until there is no child of any kind */
     }
-    shmfi_sys.close(self->setup->control); /* the application clears away while we end */
+    /* The application clears away while we end, if it has another way to see that we did. */
+    if (self->setup->app_pidfd >= 0)
+        shmfi_sys.close(self->setup->control);
     shmfi_leave(0);
 }

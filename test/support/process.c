@@ -209,6 +209,7 @@ struct named {
     const char *name;
     size_t count; /* of those whose names begin with it */
     pid_t exact;  /* the first whose name is exactly it */
+    size_t n_exact;
 };
 
 static void match(const struct test_process *process, void *context)
@@ -216,7 +217,7 @@ static void match(const struct test_process *process, void *context)
     struct named *named = context;
     if (!strncmp(process->name, named->name, strlen(named->name)))
         named->count++;
-    if (!strcmp(process->name, named->name) && !named->exact)
+    if (!strcmp(process->name, named->name) && !named->n_exact++)
         named->exact = process->pid;
 }
 
@@ -249,10 +250,18 @@ bool test_none_named(const char *prefix, double seconds)
     return test_wait_named(prefix, 0, seconds);
 }
 
+static bool is_only_one(void *context)
+{
+    struct named *named = context;
+    *named = (struct named){.name = named->name};
+    each(match, named);
+    return named->n_exact <= 1;
+}
+
 pid_t test_find_named(const char *name)
 {
     struct named named = {.name = name};
-    each(match, &named);
+    test_wait_until(5, is_only_one, &named);
     return named.exact;
 }
 

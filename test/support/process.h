@@ -41,7 +41,8 @@ size_t test_count_named(const char *prefix);
 bool test_wait_named(const char *prefix, size_t count, double seconds);
 bool test_none_named(const char *prefix, double seconds);
 
-/* The running process of this test with exactly this name; 0: none. */
+/* The running process of this test with exactly this name; 0: none. Where there are several, those
+ * about to end are waited for, for some seconds. */
 pid_t test_find_named(const char *name);
 
 /* Minor page faults so far of the calling process, and of it with all running processes of this
