@@ -163,6 +163,15 @@ static int impatient_poll(struct pollfd *fds, nfds_t count, int timeout)
     return atomic_fetch_add(&slept, 1) ? real.poll(fds, count, timeout) : 0;
 }
 
+/* This kernel's, and Valgrind's. */
+static bool has_pidfds(void)
+{
+    int fd = shmfi_sys.pidfd_open(getpid(), 0);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static void test_an_early_process_that_does_not_end_is_killed(void **state)
 {
     (void)state;
@@ -175,7 +184,9 @@ static void test_an_early_process_that_does_not_end_is_killed(void **state)
     shmfi_sys.poll = impatient_poll;
     shmf_early_stop();
     shmfi_sys = real;
-    assert_int_equal(atomic_load(&slept), 2);
+    /* Where it has no pidfd nobody can tell that the number is still its own: it is left to its
+     * socket's end, which wakes it. */
+    assert_int_equal(atomic_load(&slept), has_pidfds() ? 2 : 1);
     assert_true(test_process_gone(early, 30));
 }
 
