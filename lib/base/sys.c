@@ -70,6 +70,16 @@ static int sys_pidfd_open(pid_t pid, unsigned flags)
     return (int)syscall(SYS_pidfd_open, pid, flags);
 }
 
+static int sys_pidfd_send_signal(int pidfd, int signal)
+{
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+static int sys_waitid(int type, int id, siginfo_t *info, int options)
+{
+    return waitid((idtype_t)type, (id_t)id, info, options);
+}
+
 static int sys_close_range(unsigned first, unsigned last, int flags)
 {
     return (int)syscall(SYS_close_range, first, last, flags);
@@ -145,8 +155,10 @@ struct shmfi_sys shmfi_sys = {
     .poll = poll,
     .fork = fork,
     .waitpid = waitpid,
+    .waitid = sys_waitid,
     .kill = kill,
     .pidfd_open = sys_pidfd_open,
+    .pidfd_send_signal = sys_pidfd_send_signal,
     .prctl = sys_prctl,
     .close_range = sys_close_range,
     .signalfd = sys_signalfd,

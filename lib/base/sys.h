@@ -5,6 +5,7 @@
 #define SHMFI_BASE_SYS_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -62,8 +63,10 @@ struct shmfi_sys {
     /* pool/ */
     pid_t (*fork)(void);
     pid_t (*waitpid)(pid_t pid, int *status, int options);
+    int (*waitid)(int type, int id, siginfo_t *info, int options);
     int (*kill)(pid_t pid, int signal);
     int (*pidfd_open)(pid_t pid, unsigned flags);
+    int (*pidfd_send_signal)(int pidfd, int signal);
     int (*prctl)(int option, unsigned long argument);
     int (*close_range)(unsigned first, unsigned last, int flags);
     int (*signalfd)(int fd, const void *signal_set, int flags);

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define START_MS 60000
@@ -97,13 +96,11 @@ static void free_job(struct shmfi_job *job)
 static void await_supervisor(struct shmf_pool *pool)
 {
     struct pollfd end = {pool->supervisor_pidfd, POLLIN, 0};
-    if (pool->supervisor_pidfd >= 0) {
+    if (pool->supervisor_pidfd >= 0)
         shmfi_sys.poll(&end, 1, STOP_MS);
+    shmfi_detached_bury(pool->supervisor, pool->supervisor_pidfd);
+    if (pool->supervisor_pidfd >= 0)
         shmfi_sys.close(pool->supervisor_pidfd);
-    }
-    /* It is our child only where we are the reaper of orphans: pid 1 of a container. */
-    if (pool->supervisor > 0)
-        shmfi_sys.waitpid(pool->supervisor, NULL, WNOHANG);
 }
 
 static void free_parts(struct shmf_pool *pool)
@@ -257,7 +254,7 @@ static void await_end(struct shmf_pool *pool)
         if (killed || pool->supervisor_gone || shmfi_now() < deadline || pool->supervisor <= 0)
             continue;
         killed = true;
-        if (shmfi_sys.kill(pool->supervisor, SIGKILL) && errno == ESRCH)
+        if (!shmfi_detached_kill(pool->supervisor, pool->supervisor_pidfd))
             return;
     }
 }

@@ -164,3 +164,31 @@ int __attribute__((noinline)) shmfi_fork_detached(const char *name)
         return -(WEXITSTATUS(status) & ~FAILED);
     return 1;
 }
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+#define BURY_MS 10000
+
+bool shmfi_detached_kill(pid_t pid, int pidfd)
+{
+    int rc = pidfd < 0 ? -1 : shmfi_sys.pidfd_send_signal(pidfd, SIGKILL);
+    if (pidfd < 0 || (rc && errno != ESRCH)) /* a filter of system calls may not know it */
+        rc = shmfi_sys.kill(pid, SIGKILL);
+    return !rc || errno != ESRCH;
+}
+
+/* Is it a child of ours that has not ended? One that has is buried. */
+static bool is_alive(pid_t pid, int pidfd)
+{
+    siginfo_t info = {0};
+    int rc = pidfd < 0 ? -1 : shmfi_sys.waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
+    if (pidfd < 0 || (rc && errno == EINVAL)) /* Linux 5.3 has pidfds, but waits for none */
+        rc = shmfi_sys.waitid(P_PID, pid, &info, WEXITED | WNOHANG);
+    return rc ? errno == EINTR : info.si_pid == 0;
+}
+
+void shmfi_detached_bury(pid_t pid, int pidfd)
+{
+    for (int waited = 0; pid > 0 && is_alive(pid, pidfd) && waited < BURY_MS; waited++)
+        shmfi_sys.poll(NULL, 0, 1);
+}

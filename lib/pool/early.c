@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define START_MS 60000
@@ -178,13 +177,16 @@ static void stop_locked(void)
     if (shmfi_fdpass_send(early.socket, &order, sizeof order, -1, NULL) == 1) {
         struct pollfd end = {early.pidfd >= 0 ? early.pidfd : early.socket, POLLIN, 0};
         if (shmfi_sys.poll(&end, 1, STOP_MS) == 0 && early.pidfd >= 0) {
-            shmfi_sys.kill(early.pid, SIGKILL);
+            shmfi_detached_kill(early.pid, early.pidfd);
             shmfi_sys.poll(&end, 1, STOP_MS);
         }
     }
-    /* It is our child only where we are the reaper of orphans: pid 1 of a container. */
-    shmfi_sys.waitpid(early.pid, NULL, WNOHANG);
-    forget();
+    int pidfd = early.pidfd;
+    early.pidfd = -1;
+    forget(); /* one that hangs and has no pidfd ends with its socket */
+    shmfi_detached_bury(early.pid, pidfd);
+    if (pidfd >= 0)
+        shmfi_sys.close(pidfd);
 }
 
 void shmf_early_stop(void)

@@ -52,8 +52,10 @@ static const struct errors documented[] = {
     {FAULT_read, {EIO, EAGAIN}, {EINTR}},
     {FAULT_write, {EIO, ENOSPC, EPERM}, {EAGAIN, EINTR}},
     {FAULT_poll, {ENOMEM, EINVAL}, {EINTR}},
-    {FAULT_waitpid, {0}, {EINTR}}, /* ECHILD: only where there is none, as at the end */
+    {FAULT_waitpid, {0}, {EINTR}},     /* ECHILD: only where there is none, as at the end */
+    {FAULT_waitid, {EINVAL}, {EINTR}}, /* EINVAL: of a pidfd, before Linux 5.4 */
     {FAULT_kill, {ESRCH, EPERM}, {0}},
+    {FAULT_pidfd_send_signal, {ESRCH, EPERM, ENOSYS}, {0}},
     {FAULT_pidfd_open, {ENOSYS, EPERM, EMFILE, ENFILE, ENOMEM, ESRCH}, {0}},
     {FAULT_prctl, {EINVAL, EPERM}, {0}},
     {FAULT_close_range, {ENOSYS, EPERM, EMFILE}, {0}},

@@ -40,8 +40,9 @@ OWNERS = {
     'futex': {'board': 'the one place that sleeps and wakes'},
     'sched_yield': {'board': 'the same', 'pool': 'until a worker that it stopped has stopped'},
     'eventfd': {'board': 'the same', 'pool': 'the application sleeps in poll'},
-    'fork': POOL, 'waitpid': POOL, 'kill': POOL, 'pidfd_open': POOL, 'prctl': POOL,
-    'getrusage': POOL, 'sched_getaffinity': POOL, 'sched_setaffinity': POOL,
+    'fork': POOL, 'waitpid': POOL, 'waitid': POOL, 'kill': POOL, 'pidfd_open': POOL,
+    'pidfd_send_signal': POOL, 'prctl': POOL, 'getrusage': POOL,
+    'sched_getaffinity': POOL, 'sched_setaffinity': POOL,
     'close_range': POOL, 'signalfd': POOL, 'epoll_create1': POOL, 'epoll_ctl': POOL,
 }
 

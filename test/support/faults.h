@@ -54,7 +54,10 @@
       (fds, count, timeout_ms))                                                                    \
     X(pid_t, waitpid, -1, (pid_t pid, int *status, int options), (pid, status, options))           \
     X(int, kill, -1, (pid_t pid, int signal), (pid, signal))                                       \
+    X(int, waitid, -1, (int type, int id, siginfo_t *info, int options),                           \
+      (type, id, info, options))                                                                   \
     X(int, pidfd_open, -1, (pid_t pid, unsigned flags), (pid, flags))                              \
+    X(int, pidfd_send_signal, -1, (int pidfd, int signal), (pidfd, signal))                        \
     X(int, prctl, -1, (int option, unsigned long argument), (option, argument))                    \
     X(int, close_range, -1, (unsigned first, unsigned last, int flags), (first, last, flags))      \
     X(int, signalfd, -1, (int fd, const void *set, int flags), (fd, set, flags))                   \
