@@ -50,7 +50,8 @@ static bool traced(void)
 }
 
 /* A shell makes what it starts the leader of a group, which cannot have a new session: a child of
- * it can. This process only waits, and ends as the child does. */
+ * it can. This process only waits, and ends as the child does; where it is the first one of a
+ * container, it buries the orphans, too. */
 static void begin_session_in_child(void)
 {
     int status = 0;
@@ -64,14 +65,16 @@ static void begin_session_in_child(void)
         setsid();
         return;
     }
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (WIFSIGNALED(status)) {
+    pid_t ended;
+    do
+        ended = waitpid(self == 1 ? -1 : child, &status, 0);
+    while (ended != child && (ended > 0 || errno == EINTR));
+    if (self != 1 && WIFSIGNALED(status)) {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         signal(WTERMSIG(status), SIG_DFL);
         raise(WTERMSIG(status));
     }
-    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 /* Before main, so that no test can forget it: tests that run at the same time, as ctest's do, must
@@ -79,7 +82,8 @@ static void begin_session_in_child(void)
 __attribute__((constructor)) static void begin_session(void)
 {
     begin_plainly();
-    if (setsid() < 0 && getsid(0) != getpid() && !traced())
+    bool alone = setsid() >= 0 || getsid(0) == getpid();
+    if ((!alone || getpid() == 1) && !traced())
         begin_session_in_child();
 }
 
