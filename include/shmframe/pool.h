@@ -164,10 +164,13 @@ SHMF_API struct shmf_iter *shmf_pool_imap(struct shmf_pool *pool, shmf_task_fn f
                                           const struct shmf_imap_options *options,
                                           struct shmf_error *err);
 
-/* The next result, waiting for it: 1 with `*result` set (the caller's to free), 0 at the end, or
- * the iterator's own failure: what `next` of the tasks returned, SHMF_E_POOL_BROKEN,
- * SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS, SHMF_E_TIMEOUT (call_seconds are over); or SHMF_E_NOSPC:
- * only results that the caller holds block progress; free some and call again. */
+/* The next result, waiting for it. Threads may share an iterator: each result goes to one of them.
+ * In an inline pool the task runs now, in this thread; no other of the iterator's does meanwhile,
+ * and a task that asks its own iterator gets SHMF_E_INVAL. Returns 1 with `*result` set (the
+ * caller's to free), 0 at the end, or the iterator's own failure: what `next` of the tasks
+ * returned, SHMF_E_POOL_BROKEN, SHMF_E_CLOSED, SHMF_E_WRONG_PROCESS, SHMF_E_TIMEOUT (call_seconds
+ * are over); or SHMF_E_NOSPC: only results that the caller holds block progress; free some and call
+ * again. */
 SHMF_API int shmf_iter_next(struct shmf_iter *iter, struct shmf_result **result,
                             struct shmf_error *err);
 

@@ -65,6 +65,7 @@ static struct shmf_iter *make(struct shmf_pool *pool, shmf_task_fn function,
         shmfi_error(err, SHMF_E_NOMEM, "no memory for an iterator");
         return NULL;
     }
+    pthread_mutex_init(&iter->lock, NULL);
     iter->pool = pool;
     iter->epoch = pool->epoch;
     iter->function = function;

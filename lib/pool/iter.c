@@ -92,12 +92,27 @@ static void fill(struct shmf_iter *iter)
 
 /* ---- results out -------------------------------------------------------------------------- */
 
+/* With the pool's lock held, if there still is a pool; else threads share what was ready. */
+static void enter_ready(struct shmf_iter *iter)
+{
+    if (!iter->pool)
+        pthread_mutex_lock(&iter->lock);
+}
+
+static void leave_ready(struct shmf_iter *iter)
+{
+    if (!iter->pool)
+        pthread_mutex_unlock(&iter->lock);
+}
+
 void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result)
 {
     struct shmf_iter *iter = (struct shmf_iter *)sink;
+    enter_ready(iter);
     int64_t place = iter->unordered ? iter->arrived : result->index;
     iter->ready[place % iter->window] = result;
     iter->arrived++;
+    leave_ready(iter);
     if (iter->pool && result->segment)
         shmfi_desk_ready(iter->pool, result->segment->length);
     shmfi_progress_count(&iter->progress, result->failure.code != SHMF_OK);
@@ -105,13 +120,13 @@ void shmfi_iter_deliver(struct shmfi_sink *sink, struct shmf_result *result)
 
 static struct shmf_result *take(struct shmf_iter *iter)
 {
+    enter_ready(iter);
     struct shmf_result **place = &iter->ready[iter->taken % iter->window];
     struct shmf_result *result = *place;
-    if (!result)
-        return NULL;
     *place = NULL;
-    iter->taken++;
-    if (iter->pool && result->segment)
+    iter->taken += result != NULL;
+    leave_ready(iter);
+    if (iter->pool && result && result->segment)
         shmfi_desk_taken(iter->pool, result->segment->length);
     return result;
 }
@@ -170,15 +185,43 @@ static int next_locked(struct shmf_iter *iter, struct shmf_result **result, stru
     }
 }
 
-static int next_inline(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
+/* The pool's lock is released while the task runs: other threads wait for it to end, so that each
+ * task runs once and results come in order. */
+static int await_turn(struct shmf_iter *iter, struct shmf_error *err)
 {
-    if (!all_taken(iter) && shmfi_call_is_over(iter->end))
-        return shmfi_call_off(iter->pool, &iter->sink, err);
+    struct shmf_pool *pool = iter->pool;
+    while (iter->running) {
+        if (pthread_equal(iter->runner, pthread_self()))
+            return shmfi_error(err, SHMF_E_INVAL, "iter: it was called by one of its own tasks");
+        shmfi_pool_follow(pool);
+        if (pool->freeing)
+            return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
+    }
+    return SHMF_OK;
+}
+
+static void run_one(struct shmf_iter *iter, struct shmf_pool *pool)
+{
+    iter->running = true;
+    iter->runner = pthread_self();
     int rc = submit_one(iter, &iter->producer_why);
+    iter->running = false;
+    if (pool->followers)
+        pthread_cond_broadcast(&pool->harvested);
     if (rc < 0) {
         iter->ended = true;
         iter->producer_error = rc;
     }
+}
+
+static int next_inline(struct shmf_iter *iter, struct shmf_result **result, struct shmf_error *err)
+{
+    int rc = await_turn(iter, err);
+    if (rc)
+        return rc;
+    if (!all_taken(iter) && shmfi_call_is_over(iter->end))
+        return shmfi_call_off(iter->pool, &iter->sink, err);
+    run_one(iter, iter->pool);
     *result = take(iter);
     if (!*result)
         return finished(iter, err);
@@ -239,6 +282,7 @@ void shmfi_iter_destroy(struct shmf_iter *iter)
     shmfi_grants_end(iter);
     drop_results(iter);
     shmfi_shared_unref(iter->shared);
+    pthread_mutex_destroy(&iter->lock);
     shmfi_sys.free(iter->ready);
     shmfi_sys.free(iter);
 }

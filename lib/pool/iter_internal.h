@@ -1,4 +1,5 @@
-/* One call of imap. All of it is protected by its pool's lock. */
+/* One call of imap. All of it is protected by its pool's lock; what is ready once the pool is gone
+ * by its own. */
 #ifndef SHMFI_POOL_ITER_INTERNAL_H
 #define SHMFI_POOL_ITER_INTERNAL_H
 
@@ -16,6 +17,8 @@ struct shmf_iter {
     uint64_t deadline; /* ns for each task; 0: none */
     uint64_t end;      /* shmfi_call_end() */
     bool unordered;
+    bool running;     /* in an inline pool: a task does, with the pool's lock released */
+    pthread_t runner; /* in this thread */
 
     struct shmfi_shared *shared; /* handles of all tasks */
 
@@ -31,6 +34,7 @@ struct shmf_iter {
 
     struct shmf_result **ready; /* `window` places: ordered by index, or first in, first out */
     int64_t arrived;            /* results that came in */
+    pthread_mutex_t lock;       /* of ready, taken and arrived, when there is no pool */
     struct shmfi_progress progress;
 };
 

@@ -72,7 +72,7 @@ struct shmf_pool {
     pthread_mutex_t lock;
     pthread_cond_t harvested; /* somebody parked for all and is back */
     bool parked;              /* a thread is in poll for everybody */
-    uint32_t followers;       /* threads that wait for it to come back */
+    uint32_t followers;       /* threads that wait for it, or for an inline task, to come back */
     uint32_t away;            /* threads that let go of the lock in the middle of a call */
     bool freeing;             /* they are called back: the pool goes */
     _Atomic uint32_t entered; /* threads that are inside a call; the pool goes when there is none */
@@ -242,6 +242,10 @@ void shmfi_pool_fail_job(struct shmf_pool *pool, uint32_t slot, const struct shm
 
 /* Results came in while another thread sleeps for all, or the pool goes: it should look. */
 void shmfi_pool_wake_parked(struct shmf_pool *pool);
+
+/* Waits, with pool.lock released meanwhile, for the thread that sleeps for all, or runs an inline
+ * task. The pool may be about to be freed afterwards (`freeing`). */
+void shmfi_pool_follow(struct shmf_pool *pool);
 
 /* A shmfi_ready_fn: did any worker publish? Needs no lock. */
 bool shmfi_pool_has_news(void *pool);

@@ -43,8 +43,7 @@ void shmfi_pool_wake_parked(struct shmf_pool *pool)
     pthread_cond_broadcast(&pool->harvested);
 }
 
-/* Waits for whoever sleeps for all. */
-static void follow(struct shmf_pool *pool)
+void shmfi_pool_follow(struct shmf_pool *pool)
 {
     pool->away++;
     pool->followers++;
@@ -66,7 +65,7 @@ static uint32_t busy_processes(const struct shmf_pool *pool)
 static bool wait_unlocked(struct shmf_pool *pool, const struct shmfi_sink *sink, int timeout_ms)
 {
     if (pool->parked) {
-        follow(pool);
+        shmfi_pool_follow(pool);
         return false;
     }
     struct shmfi_watch watch = {0};
