@@ -29,6 +29,7 @@ class Bench:
     most: int = 1 << 20       # tasks of a round
     rounds: int = 0           # 0: the usual number
     cold: bool = False
+    touch: int = 0            # MiB that a cold server is given warm: more than it will take
     together: bool = False
     program: str = ""         # bench name that the servers are given, if it is another
     warm_memory: bool = False # touch and free memory before every round, so that the host has it
@@ -55,9 +56,9 @@ BENCHES = [
     Bench("outer_200MB", ALL_C + PYTHON, quick_impls=ALL_C[:3] + PYTHON[:1], seconds=1.5, warm=12),
     Bench("outer_40MB", ALL_C + PYTHON, quick_impls=ALL_C + PYTHON[:1], seconds=1.0, warm=24),
     Bench("outer_200MB_cold", ["omp_prealloc", "shmframe"], program="outer_200MB", cold=True,
-          tasks=250, quick_tasks=40, seconds=5),
+          touch=1600, tasks=250, quick_tasks=40, seconds=5),
     Bench("outer_40MB_cold", ["omp_prealloc", "shmframe"], program="outer_40MB", cold=True,
-          tasks=250, quick_tasks=100, seconds=3),
+          touch=400, tasks=250, quick_tasks=100, seconds=3),
     Bench("fresh", ["shmframe", "omp_malloc"], warm=4, seconds=1.5, warm_memory=True),
     Bench("copy_200MB", ALL_C + PYTHON[:1], quick_impls=ALL_C[:3], seconds=1.0, warm=12),
     Bench("convolve", ["omp_prealloc", "shmframe", "sequential", "raw", "mpi_window",

@@ -88,10 +88,14 @@ class Server:
         self.process.stdout.close()
 
 
-def touch_memory(megabytes):
+def touch_memory(megabytes, huge=False):
     """Memory that is free is taken back by some hosts, and costs several times as much when it is
-    touched next. So that this does not decide, it is touched and freed first."""
+    touched next. So that this does not decide, it is touched and freed first. What they take are
+    whole blocks of 2 MiB, a second or two after these became free: just before `huge` pages are
+    what is measured, these must be touched as such."""
     with mmap.mmap(-1, megabytes << 20) as memory:
+        if huge and hasattr(mmap, "MADV_HUGEPAGE"):
+            memory.madvise(mmap.MADV_HUGEPAGE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         ctypes.memset(address, 1, megabytes << 20)
 
@@ -222,9 +226,10 @@ class Runner:
             if number and time.monotonic() > stop:
                 break
             for impl, at in list(figures) if number % 2 == 0 else list(figures)[::-1]:
-                touch_memory(free_megabytes(self.options) // 2)
                 server = Server(self.options, bench, impl, at)
                 try:
+                    for huge in (False, True):
+                        touch_memory(bench.touch, huge)
                     figures[impl, at].append(server.measure("cold", n))
                 finally:
                     server.end()
