@@ -117,11 +117,16 @@ struct shmf_mpi_imap_options {
                                       worker and more of tasks that take less than 1 ms */
     int64_t block;        /* > 0: nodes get blocks of so many tasks in turn, however fast they are;
                              0: each gets a task when it has room for one. In order, a node waits
-                             with its window full until the blocks before were taken */
-    uint64_t reserved[7]; /* must be zero */
+                             with its window full until the blocks before were taken, unless
+                             results stay */
+    int stay;             /* nonzero: results are delivered on the node whose pool made them, to the
+                             rank that leads it, in the order in which the node has their tasks or of
+                             completion; 0: to the root */
+    int reserved0;        /* must be zero */
+    uint64_t reserved[6]; /* must be zero */
 };
 
-/* What a task delivered, at the root, or why it did not; as in result.h. The objects are the
+/* What a task delivered, or why it did not; as in result.h. The objects are the
  * result's: who wants to keep one sets its field to NULL. `bytes` may be NULL for 0 of them. */
 struct shmf_mpi_result {
     int64_t index;
@@ -157,12 +162,16 @@ SHMF_API struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, str
  * SHMF_E_NOSPC, SHMF_E_NOFILES and SHMF_E_NOMEM also mean that what comes cannot be held now, and
  * that it may be called again when some was freed. On the other ranks it does the node's tasks, or
  * sleeps, and returns when the root's iteration ends, what the root's did then: 0 or the failure.
- * Messages of the program move on meanwhile. */
+ * Messages of the program move on meanwhile.
+ * With options->stay it returns results on each rank that leads a node, those of its node, where
+ * the worker made them, and 0 or the failure, the same on all ranks, when those of all nodes were
+ * taken. A node whose leader is slow to call it has its window full, and the others go on. */
 SHMF_API int shmf_mpi_iter_next(struct shmf_mpi_iter *iter, struct shmf_mpi_result **result,
                                 struct shmf_error *err);
 
 /* Collective. At the root, ends what goes on: revokes what did not start, and throws away what did.
- * NULL is fine. */
+ * With options->stay any rank that leads a node, and the root, ends it so for all, whose loops then
+ * end with SHMF_E_CANCELLED: there are results that nobody got. NULL is fine. */
 SHMF_API void shmf_mpi_iter_free(struct shmf_mpi_iter *iter);
 
 /* Local. NULL is fine. */

@@ -3,6 +3,7 @@
 
 #include <shmframe/pool.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct shmf_mpi_iter {
     struct shmf_tasks tasks;
     struct shmfi_mpi_work work;
     struct shmfi_mpi_root *hands_out; /* NULL: not the root */
+    struct shmfi_mpi_server *serves;  /* NULL: the root, or no leader */
     bool over;
     struct shmf_error end; /* how, when it is */
 };
@@ -36,6 +38,8 @@ static int check_options(const struct shmf_mpi_imap_options *options, struct shm
                               imap->call_seconds);
     if (options->block < 0)
         return shmf_error_set(err, SHMF_E_INVAL, "options.block: %lld", (long long)options->block);
+    if (options->reserved0)
+        return shmf_error_set(err, SHMF_E_INVAL, "options.reserved0: not zero");
     int rc = shmfi_mpi_check_reserved(imap->reserved, COUNT(imap->reserved), err);
     return rc ? rc : shmfi_mpi_check_reserved(options->reserved, COUNT(options->reserved), err);
 }
@@ -107,8 +111,11 @@ static int arrange(struct shmf_mpi_iter *iter, const struct shmf_mpi_imap_option
     if (is_root)
         iter->hands_out = shmfi_mpi_root_new(mpi, &iter->tasks, options, leads ? &iter->work : NULL,
                                              workers, &why);
+    else if (leads)
+        iter->serves = shmfi_mpi_server_new(mpi, &iter->work, iter->root, &why);
     free(workers);
-    rc = is_root && !iter->hands_out ? why.code : SHMF_OK;
+    bool lacks = is_root ? !iter->hands_out : leads && !iter->serves;
+    rc = lacks ? why.code : SHMF_OK;
     return shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
 }
 
@@ -139,14 +146,19 @@ struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, struct shmf_
     iter->mpi = mpi;
     iter->root = root;
     iter->tasks = *tasks;
-    iter->work = (struct shmfi_mpi_work){
-        .pool = pool,
-        .fn = fn,
-        .tasks = &iter->tasks,
-        .terms = {tasks->seed, options->imap.deadline_seconds, options->imap.attempts, 0}};
+    iter->work =
+        (struct shmfi_mpi_work){.pool = pool,
+                                .fn = fn,
+                                .tasks = &iter->tasks,
+                                .terms = {.seed = tasks->seed,
+                                          .deadline_seconds = options->imap.deadline_seconds,
+                                          .attempts = options->imap.attempts,
+                                          .stay = options->stay,
+                                          .unordered = options->imap.unordered}};
     shmfi_mpi_work_start(&iter->work);
     if (arrange(iter, options, err)) {
         shmfi_mpi_root_free(iter->hands_out);
+        shmfi_mpi_server_free(iter->serves);
         free(iter);
         return NULL;
     }
@@ -181,56 +193,92 @@ static void end_root(struct shmf_mpi_iter *iter)
     iter->mpi->iterating = false;
 }
 
-static void serve(struct shmf_mpi_iter *iter)
+/* What came of it elsewhere than at the root; the first failure is MPI's. */
+static void end_here(struct shmf_mpi_iter *iter, int rc, const struct shmf_error *why)
 {
-    struct shmf_error why;
-    if (iter->mpi->place.node_rank == 0 &&
-        shmfi_mpi_serve(iter->mpi, &iter->work, iter->root, &why))
-        iter->end = why;
+    if (rc)
+        iter->end = *why;
     else
         end(iter);
     iter->over = true;
     iter->mpi->iterating = false;
 }
 
+static bool may_pass(int code)
+{
+    return code == SHMF_E_NOSPC || code == SHMF_E_NOFILES || code == SHMF_E_NOMEM;
+}
+
+/* 1 and a result; 0: it is over; or what results that are held block. */
+static int next(struct shmf_mpi_iter *iter, struct shmfi_mpi_got **got, struct shmf_error *err)
+{
+    int rc = 0;
+    if (iter->hands_out)
+        rc = shmfi_mpi_root_next(iter->hands_out, got, err);
+    else if (iter->serves)
+        rc = shmfi_mpi_serve(iter->serves, got, err);
+    if (rc == 1 || may_pass(rc))
+        return rc;
+    if (!iter->hands_out) {
+        end_here(iter, rc, err);
+        return 0;
+    }
+    iter->end = rc ? *err : (struct shmf_error){0};
+    end_root(iter);
+    return 0;
+}
+
 int shmf_mpi_iter_next(struct shmf_mpi_iter *iter, struct shmf_mpi_result **result,
                        struct shmf_error *err)
 {
+    struct shmf_error why = {0};
+    struct shmfi_mpi_got *got = NULL;
     if (!iter || !result)
         return shmf_error_set(err, SHMF_E_INVAL, "%s: NULL", iter ? "result" : "iter");
     *result = NULL;
-    if (!iter->over && !iter->hands_out) {
-        serve(iter);
-    } else if (!iter->over) {
-        struct shmf_error why = {0};
-        struct shmfi_mpi_got *got = NULL;
-        int rc = shmfi_mpi_root_next(iter->hands_out, &got, &why);
-        if (rc == 1) {
-            *result = &got->result;
-            return 1;
-        }
-        if (rc == SHMF_E_NOSPC || rc == SHMF_E_NOFILES || rc == SHMF_E_NOMEM) {
-            if (err)
-                *err = why;
-            return rc;
-        }
-        iter->end = rc ? why : (struct shmf_error){0};
-        end_root(iter);
+    int rc = iter->over ? 0 : next(iter, &got, &why);
+    if (rc == 1)
+        *result = &got->result;
+    if (rc == 0 && iter->end.code) {
+        why = iter->end;
+        rc = why.code;
     }
-    if (iter->end.code && err)
-        *err = iter->end;
-    return iter->end.code;
+    if (rc < 0 && err)
+        *err = why;
+    return rc;
+}
+
+/* Where results stay, nobody is left in doubt about whether they are all: the others' loops end
+ * with a failure. */
+static void leave(struct shmf_mpi_iter *iter)
+{
+    struct shmf_error why = {0};
+    struct shmfi_mpi_got *got = NULL;
+    if (iter->work.terms.stay)
+        shmf_error_set(&why, SHMF_E_CANCELLED, "the iteration was freed before its end");
+    if (iter->hands_out) {
+        if (why.code)
+            snprintf(iter->end.message, sizeof iter->end.message, "rank %d: %.220s",
+                     iter->mpi->place.rank, why.message);
+        iter->end.code = why.code;
+        end_root(iter);
+        return;
+    }
+    if (iter->serves && why.code)
+        shmfi_mpi_server_leave(iter->serves, &why);
+    while (next(iter, &got, &why))
+        if (got)
+            shmf_mpi_result_free(&got->result);
 }
 
 void shmf_mpi_iter_free(struct shmf_mpi_iter *iter)
 {
     if (!iter)
         return;
-    if (!iter->over && iter->hands_out)
-        end_root(iter);
-    else if (!iter->over)
-        serve(iter);
+    if (!iter->over)
+        leave(iter);
     shmfi_mpi_work_stop(&iter->work, false);
     shmfi_mpi_root_free(iter->hands_out);
+    shmfi_mpi_server_free(iter->serves);
     free(iter);
 }

@@ -4,8 +4,10 @@
  * by its pool, and sends what came of them as it comes, in batches too (TAG_RESULT): what is small
  * in the message itself, the bytes of larger objects behind it (TAG_BODY), from where the worker
  * put them to where the root has them. A leader sends no batch before the bodies of the last one
- * are under way, so bodies come in the order in which batches announce them. At the end the root
- * says stop, the leader says that it has, and the root tells all ranks what became of it. */
+ * are under way, so bodies come in the order in which batches announce them. Where results stay
+ * with the nodes, the leader's loop takes them from its line, and batches hold counts only. At the
+ * end the root says stop, the leader says that it has, and the root tells all ranks what became of
+ * it. */
 #ifndef SHMFI_MPI_MAP_H
 #define SHMFI_MPI_MAP_H
 
@@ -27,6 +29,10 @@ struct shmfi_mpi_patience {
  * MPI copies a little of it with each call. */
 void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool, bool flows);
 
+/* Has it been a while since `*last`, which then becomes now? With results at hand, what else there
+ * is to do is looked at now and then only. */
+bool shmfi_mpi_is_time(double *last);
+
 /* MPI_Wait() for long waits. */
 int shmfi_mpi_wait(MPI_Request *request, const char *what, struct shmf_error *err);
 
@@ -47,6 +53,7 @@ struct shmfi_mpi_terms {
     uint64_t seed;
     double deadline_seconds;
     int attempts;
+    int stay, unordered;
     int reserved;
 };
 
@@ -59,17 +66,20 @@ struct shmfi_mpi_work {
     struct shmfi_mpi_terms terms;
     struct shmfi_mpi_job *running;
     struct shmfi_mpi_job *done, **done_end; /* in the order of completion */
+    int64_t given;                          /* tasks so far */
+    struct shmf_error blocked; /* with a code: what only results that are held keep from going on */
 };
 
 void shmfi_mpi_work_start(struct shmfi_mpi_work *work);
 int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void *arg, size_t size,
                           struct shmf_error *err);
 
-/* Moves the pool on: 0 or more, or why it cannot go on. What only held results block is none. */
+/* Moves the pool on: 0 or more, or why it cannot go on. What is `blocked` is no such reason. */
 int shmfi_mpi_work_progress(struct shmfi_mpi_work *work, struct shmf_error *err);
 
-/* 1: the next result; 0: there is none now; or why there will be none. */
-int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result,
+/* 1: the next result, of the `*turn`th task that was given; 0: there is none now; or why there will
+ * be none. */
+int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result, int64_t *turn,
                         struct shmf_error *err);
 
 /* Revokes what did not start; what did is forgotten, or ended with its worker. */
@@ -147,17 +157,17 @@ int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result, 
                    struct shmfi_mpi_package **package, struct shmf_error *err);
 void shmfi_mpi_package_free(struct shmfi_mpi_package *package);
 
-/* A result at the root. */
+/* A result at the root, or where it stays. */
 struct shmfi_mpi_got {
     struct shmf_mpi_result result; /* the first, which the caller has */
     struct shmf_failure failure;
-    struct shmf_result *own;  /* of the root's own node */
+    struct shmf_result *own;  /* of this rank's pool */
     struct shmf_image *image; /* while it is received */
     int64_t start, step;      /* of the rows' numbers */
     int64_t key;              /* whose turn it is when */
 };
 
-/* Of the root's own pool; takes `result`. NULL: no memory, and `result` is freed. */
+/* Of this rank's pool; takes `result`. NULL: no memory, and `result` is freed. */
 struct shmfi_mpi_got *shmfi_mpi_own(struct shmf_result *result);
 
 /* What `label` announces, with the places for its body in `*flow` (parts, n_parts). Where the
@@ -169,6 +179,24 @@ struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
 /* The body is there. */
 void shmfi_mpi_complete(struct shmfi_mpi_got *got);
 void shmfi_mpi_fail(struct shmfi_mpi_got *got, const struct shmf_error *why);
+
+/* ---- line.c: results that wait for the caller --------------------------------------------------
+ */
+
+/* A heap, whose first has the smallest key. Zero: empty, in the order of keys from 0 on. */
+struct shmfi_mpi_line {
+    struct shmfi_mpi_got **heap;
+    size_t ready, room;
+    bool unordered; /* by order of completion, whatever the keys */
+    int64_t came, taken;
+};
+
+/* Frees `got` where that fails. */
+int shmfi_mpi_line_keep(struct shmfi_mpi_line *line, struct shmfi_mpi_got *got,
+                        struct shmf_error *err);
+bool shmfi_mpi_line_has_next(const struct shmfi_mpi_line *line);
+struct shmfi_mpi_got *shmfi_mpi_line_take(struct shmfi_mpi_line *line);
+void shmfi_mpi_line_clear(struct shmfi_mpi_line *line);
 
 /* ---- serve.c: the leader of a node that is not the root's ---------------------------------------
  */
@@ -185,18 +213,39 @@ struct shmfi_mpi_order {
     uint64_t size;
 };
 
+/* Of results that stay: what was done since the last report, of it failed, and was taken. */
+struct shmfi_mpi_tally {
+    int64_t done, failed, taken;
+    int64_t nanoseconds;
+};
+
 /* Results of one batch: this, then labels and what they announce. */
 struct shmfi_mpi_report {
     uint32_t count;
     uint32_t last; /* nothing comes after it */
     uint64_t reserved;
+    struct shmfi_mpi_tally tally;
     struct shmf_error why; /* with a code: the node cannot go on */
     uint64_t padding;
 };
 
-/* Until the root says stop. 0, or what MPI failed with: other failures are the root's to tell. */
-int shmfi_mpi_serve(const struct shmf_mpi *mpi, struct shmfi_mpi_work *work, int root,
+_Static_assert(sizeof(struct shmfi_mpi_report) % 16 == 0, "labels start at multiples of 16 bytes");
+
+struct shmfi_mpi_server;
+
+struct shmfi_mpi_server *shmfi_mpi_server_new(const struct shmf_mpi *mpi,
+                                              struct shmfi_mpi_work *work, int root,
+                                              struct shmf_error *err);
+
+/* Until there is a result that stays: 1; or the root said stop: 0; or results that are held block
+ * what comes (SHMF_E_NOSPC, SHMF_E_NOFILES); or what MPI failed with: other failures are the root's
+ * to tell. */
+int shmfi_mpi_serve(struct shmfi_mpi_server *server, struct shmfi_mpi_got **got,
                     struct shmf_error *err);
+
+/* Nobody takes the results that stay any more: the root ends the iteration. */
+void shmfi_mpi_server_leave(struct shmfi_mpi_server *server, const struct shmf_error *why);
+void shmfi_mpi_server_free(struct shmfi_mpi_server *server);
 
 /* ---- root.c ------------------------------------------------------------------------------------
  */

@@ -15,9 +15,9 @@ void shmfi_mpi_progress_start(struct shmfi_mpi_progress *progress,
     progress->started = MPI_Wtime();
 }
 
-void shmfi_mpi_progress_count(struct shmfi_mpi_progress *progress, bool failed)
+void shmfi_mpi_progress_count(struct shmfi_mpi_progress *progress, int64_t done, int64_t failed)
 {
-    progress->now.done++;
+    progress->now.done += done;
     progress->now.failed += failed;
 }
 

@@ -119,6 +119,7 @@ static int open_report(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
     node->at = sizeof head;
     node->left = head.count;
     node->last = head.last;
+    shmfi_mpi_root_count(root, node, &head.tally);
     if (!head.why.code || root->stopping)
         return SHMF_OK;
     return shmf_error_set(err, head.why.code, "rank %d: %.220s", node->rank, head.why.message);

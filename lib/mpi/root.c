@@ -180,62 +180,38 @@ static int hand_out(struct shmfi_mpi_root *root, int *moved, struct shmf_error *
 /* ---- what came ---------------------------------------------------------------------------------
  */
 
-/* By order of completion, or of index: a heap, whose first has the smallest key. */
-static int keep(struct shmfi_mpi_root *root, struct shmfi_mpi_got *got)
+void shmfi_mpi_root_count(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
+                          const struct shmfi_mpi_tally *tally)
 {
-    if (root->ready == root->room) {
-        size_t room = root->room ? 2 * root->room : 64;
-        struct shmfi_mpi_got **heap = realloc(root->heap, room * sizeof(struct shmfi_mpi_got *));
-        if (!heap)
-            return SHMF_E_NOMEM;
-        root->heap = heap;
-        root->room = room;
-    }
-    size_t at = root->ready++;
-    for (; at && root->heap[(at - 1) / 2]->key > got->key; at = (at - 1) / 2)
-        root->heap[at] = root->heap[(at - 1) / 2];
-    root->heap[at] = got;
-    return SHMF_OK;
-}
-
-static struct shmfi_mpi_got *take_first(struct shmfi_mpi_root *root)
-{
-    struct shmfi_mpi_got *first = root->heap[0], *last = root->heap[--root->ready];
-    size_t at = 0, child;
-    while ((child = 2 * at + 1) < root->ready) {
-        child += child + 1 < root->ready && root->heap[child + 1]->key < root->heap[child]->key;
-        if (root->heap[child]->key >= last->key)
-            break;
-        root->heap[at] = root->heap[child];
-        at = child;
-    }
-    root->heap[at] = last;
-    return first;
+    node->runs -= tally->done;
+    node->held -= tally->taken;
+    root->out -= tally->taken;
+    if (tally->done)
+        node->mean_ns += (tally->nanoseconds / tally->done - node->mean_ns) / 8;
+    shmfi_mpi_progress_count(&root->progress, tally->done, tally->failed);
 }
 
 int shmfi_mpi_root_came(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
                         struct shmfi_mpi_got *got, struct shmf_error *err)
 {
     int64_t ns = (int64_t)got->result.nanoseconds;
+    const struct shmfi_mpi_tally one = {
+        .done = 1, .failed = got->result.status != SHMF_OK, .nanoseconds = ns};
     got->result.node = (int)(node - root->nodes);
-    got->key = root->options.imap.unordered ? root->came : got->result.index;
-    root->came++;
-    node->mean_ns += (ns - node->mean_ns) / 8;
-    node->runs--;
-    shmfi_mpi_progress_count(&root->progress, got->result.status != SHMF_OK);
-    if (!keep(root, got))
-        return SHMF_OK;
-    shmf_mpi_result_free(&got->result);
-    return shmfi_mpi_no_memory(err);
+    shmfi_mpi_root_count(root, node, &one);
+    return shmfi_mpi_line_keep(&root->line, got, err);
 }
 
 static int own_results(struct shmfi_mpi_root *root, int *moved, struct shmf_error *err)
 {
     struct shmfi_mpi_node *node = &root->nodes[root->mpi->place.node];
     struct shmf_result *result;
+    int64_t turn;
     int rc = shmfi_mpi_work_progress(root->own, err);
-    while (rc >= 0 && (rc = shmfi_mpi_work_take(root->own, &result, err)) == 1) {
+    while (rc >= 0 && (rc = shmfi_mpi_work_take(root->own, &result, &turn, err)) == 1) {
         struct shmfi_mpi_got *got = shmfi_mpi_own(result);
+        if (got)
+            got->key = root->options.stay ? turn : got->result.index;
         rc = got ? shmfi_mpi_root_came(root, node, got, err) : shmfi_mpi_no_memory(err);
         ++*moved;
     }
@@ -263,17 +239,11 @@ static int step(struct shmfi_mpi_root *root, int *moved, struct shmf_error *err)
 /* ---- the iteration -----------------------------------------------------------------------------
  */
 
-static bool has_next(const struct shmfi_mpi_root *root)
-{
-    return root->ready && (root->options.imap.unordered || root->heap[0]->key == root->taken);
-}
-
 static struct shmfi_mpi_got *hand_over(struct shmfi_mpi_root *root)
 {
-    struct shmfi_mpi_got *got = take_first(root);
-    root->taken++;
-    root->out--;
-    root->nodes[got->result.node].held--;
+    static const struct shmfi_mpi_tally one = {.taken = 1};
+    struct shmfi_mpi_got *got = shmfi_mpi_line_take(&root->line);
+    shmfi_mpi_root_count(root, &root->nodes[got->result.node], &one);
     return got;
 }
 
@@ -286,18 +256,27 @@ static bool is_over(const struct shmfi_mpi_root *root)
     return root->out == 0;
 }
 
+/* Why what comes cannot be held now; NULL: it can. What waits here for its turn may be what the own
+ * pool lacks, and its turn may come. */
+static const struct shmf_error *blocked(const struct shmfi_mpi_root *root)
+{
+    if (root->blocked.code)
+        return &root->blocked;
+    bool waits = root->line.ready && !root->options.stay;
+    return root->own && root->own->blocked.code && !waits ? &root->own->blocked : NULL;
+}
+
 int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
                         struct shmf_error *err)
 {
     struct shmfi_mpi_patience patience = {0};
     for (bool first = true;; first = false) {
         int moved = 0, rc = SHMF_OK;
-        /* With results at hand, what there is to move is looked at now and then only. */
-        if (!first || !has_next(root) || root->taken % 16 == 0)
+        if (!first || !shmfi_mpi_line_has_next(&root->line) || shmfi_mpi_is_time(&root->looked))
             rc = step(root, &moved, err);
         if (rc)
             return rc;
-        if (has_next(root)) {
+        if (shmfi_mpi_line_has_next(&root->line)) {
             *got = hand_over(root);
             return 1;
         }
@@ -306,8 +285,8 @@ int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
         if (is_late(root))
             return shmf_error_set(err, SHMF_E_TIMEOUT, "%g seconds have passed",
                                   root->options.imap.call_seconds);
-        if (root->blocked.code && !moved) {
-            *err = root->blocked;
+        if (blocked(root) && !moved) {
+            *err = *blocked(root);
             return err->code;
         }
         if (moved)
@@ -384,6 +363,7 @@ struct shmfi_mpi_root *shmfi_mpi_root_new(const struct shmf_mpi *mpi,
     root->tasks = tasks;
     root->options = *options;
     root->own = own;
+    root->line.unordered = options->imap.unordered;
     root->n_nodes = mpi->place.nodes;
     for (int i = 0; i < root->n_nodes; i++) {
         struct shmfi_mpi_node *node = &root->nodes[i];
@@ -404,11 +384,9 @@ void shmfi_mpi_root_free(struct shmfi_mpi_root *root)
 {
     if (!root)
         return;
-    for (size_t i = 0; i < root->ready; i++)
-        shmf_mpi_result_free(&root->heap[i]->result);
+    shmfi_mpi_line_clear(&root->line);
     for (int i = 0; i < root->n_nodes; i++)
         shmfi_mpi_node_clear(&root->nodes[i]);
-    free(root->heap);
     free(root->nodes);
     free(root);
 }

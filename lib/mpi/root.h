@@ -16,7 +16,7 @@ struct shmfi_mpi_progress {
 
 void shmfi_mpi_progress_start(struct shmfi_mpi_progress *progress,
                               const struct shmf_imap_options *options, int64_t total);
-void shmfi_mpi_progress_count(struct shmfi_mpi_progress *progress, bool failed);
+void shmfi_mpi_progress_count(struct shmfi_mpi_progress *progress, int64_t done, int64_t failed);
 void shmfi_mpi_progress_show(struct shmfi_mpi_progress *progress);
 void shmfi_mpi_progress_finish(struct shmfi_mpi_progress *progress);
 
@@ -66,9 +66,8 @@ struct shmfi_mpi_root {
     bool late;     /* call_seconds have passed */
     bool stopping; /* what comes is thrown away */
     int64_t out;   /* tasks handed out whose results were not taken */
-    int64_t came, taken;
-    struct shmfi_mpi_got **heap;
-    size_t ready, room;
+    struct shmfi_mpi_line line;
+    double looked;             /* when it last looked at what else there is to do */
     struct shmf_error blocked; /* with a code: why what comes cannot be held now */
     struct shmfi_mpi_progress progress;
 };
@@ -76,6 +75,10 @@ struct shmfi_mpi_root {
 /* receive.c: what comes from other nodes; 0, or why the iteration fails. */
 int shmfi_mpi_root_receive(struct shmfi_mpi_root *root, int *moved, struct shmf_error *err);
 void shmfi_mpi_node_clear(struct shmfi_mpi_node *node);
+
+/* Of its results, which stay with it. */
+void shmfi_mpi_root_count(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
+                          const struct shmfi_mpi_tally *tally);
 
 /* A result is complete. */
 int shmfi_mpi_root_came(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,

@@ -1,10 +1,10 @@
-/* Results at the root. */
+/* Results as the caller gets them. */
 #include "map.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- of the root's own node --------------------------------------------------------------------
+/* ---- of this rank's pool -----------------------------------------------------------------------
  */
 
 static void set_failure(struct shmfi_mpi_got *got, const struct shmf_failure *failure)
@@ -173,7 +173,7 @@ struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
         shmfi_mpi_no_memory(err);
         return NULL;
     }
-    got->result.index = label->index;
+    got->key = got->result.index = label->index;
     got->result.worker = label->worker;
     got->result.nanoseconds = label->nanoseconds;
     if (label->status) {

@@ -8,6 +8,7 @@
 
 enum { SHORTEST = 20, LONGEST = 1000 }; /* microseconds */
 enum { MOST_YIELDS = 5000 };            /* some milliseconds */
+#define A_WHILE 50e-6                   /* seconds */
 
 void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool, bool flows)
 {
@@ -23,6 +24,15 @@ void shmfi_mpi_rest(struct shmfi_mpi_patience *patience, struct shmf_pool *pool,
         ppoll(&pollfd, 1, &time, NULL);
     else
         nanosleep(&time, NULL);
+}
+
+bool shmfi_mpi_is_time(double *last)
+{
+    double now = MPI_Wtime();
+    if (now - *last < A_WHILE)
+        return false;
+    *last = now;
+    return true;
 }
 
 int shmfi_mpi_wait(MPI_Request *request, const char *what, struct shmf_error *err)

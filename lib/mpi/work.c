@@ -7,6 +7,7 @@ struct shmfi_mpi_job {
     struct shmfi_mpi_work *work;
     struct shmf_future *future;
     struct shmfi_mpi_job *next, **at; /* at: what points here, while it runs */
+    int64_t turn;
 };
 
 void shmfi_mpi_work_start(struct shmfi_mpi_work *work)
@@ -45,7 +46,8 @@ int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void
     struct shmfi_mpi_job *job = calloc(1, sizeof *job);
     if (!job)
         return shmfi_mpi_no_memory(err);
-    *job = (struct shmfi_mpi_job){.work = work, .next = work->running, .at = &work->running};
+    *job = (struct shmfi_mpi_job){
+        .work = work, .next = work->running, .at = &work->running, .turn = work->given++};
     if (job->next)
         job->next->at = &job->next;
     work->running = job;
@@ -71,20 +73,31 @@ int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void
 
 int shmfi_mpi_work_progress(struct shmfi_mpi_work *work, struct shmf_error *err)
 {
-    int rc = shmf_pool_progress(work->pool, err);
-    return rc == SHMF_E_NOSPC ? 0 : rc;
+    work->blocked.code = SHMF_OK;
+    int rc = shmf_pool_progress(work->pool, &work->blocked);
+    if (rc == SHMF_E_NOSPC)
+        return 0;
+    if (rc < 0 && err)
+        *err = work->blocked;
+    return rc;
 }
 
-int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result,
+int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result, int64_t *turn,
                         struct shmf_error *err)
 {
     struct shmfi_mpi_job *job = work->done;
     if (!job)
         return 0;
-    int rc = shmf_future_wait(job->future, 0, err);
+    struct shmf_error why;
+    int rc = shmf_future_wait(job->future, 0, &why);
+    if (rc == SHMF_E_NOFILES)
+        work->blocked = why;
+    else if (rc && rc != SHMF_E_TIMEOUT && err)
+        *err = why;
     if (rc)
         return rc == SHMF_E_NOFILES || rc == SHMF_E_TIMEOUT ? 0 : rc;
     *result = shmf_future_take(job->future);
+    *turn = job->turn;
     work->done = job->next;
     if (!work->done)
         work->done_end = &work->done;

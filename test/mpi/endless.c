@@ -1,5 +1,5 @@
-/* endless [RANKS_PER_NODE]: says who runs where, "RANK NODE NODE_RANK PID", and "going" when tasks
- * run; then goes on until it is killed (killed.py). */
+/* endless [RANKS_PER_NODE [STAY]]: says who runs where, "RANK NODE NODE_RANK PID", and "going" when
+ * tasks run; then goes on until it is killed (killed.py). */
 #include "mpi/ranks.h"
 
 static int yield(struct shmf_task_input *input, void *user)
@@ -38,6 +38,7 @@ int main(int argc, char **argv)
     struct shmf_mpi_options options = {.ranks_per_node = argc > 1 ? atoi(argv[1]) : 0};
     struct shmf_pool_options early = {.workers = 2, .start = SHMF_START_EARLY};
     struct shmf_tasks tasks = {.count = -1, .next = yield};
+    struct shmf_mpi_imap_options imap = {.stay = argc > 2 ? atoi(argv[2]) : 0};
     struct shmf_mpi_result *result;
     alarm(200); /* should nobody kill it */
     check_ok(shmf_mpi_init(&argc, &argv, MPI_THREAD_FUNNELED, NULL, NULL, &err), "init");
@@ -49,10 +50,10 @@ int main(int argc, char **argv)
     printf("%d %d %d %d\n", place.rank, place.node, place.node_rank, (int)getpid());
     fflush(stdout);
     MPI_Barrier(MPI_COMM_WORLD);
-    struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, 0, pool, make_array, &tasks, NULL, &err);
+    struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, 0, pool, make_array, &tasks, &imap, &err);
     check(iter);
     for (int64_t taken = 0; shmf_mpi_iter_next(iter, &result, &err) == 1; taken++) {
-        if (taken == 30) {
+        if (place.rank == 0 && taken == 30) {
             printf("going\n");
             fflush(stdout);
         }

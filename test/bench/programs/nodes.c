@@ -1,11 +1,13 @@
-/* nodes outer [TASKS [ROUNDS]] | nodes null [TASKS [WINDOW [BYTES]]]: tasks for the pools of all
- * nodes.
+/* nodes outer [TASKS [ROUNDS]] | nodes null [TASKS [WINDOW [BYTES [STAY]]]]: tasks for the pools of
+ * all nodes.
  *
  *     SHMFRAME_MPI_RANKS_PER_NODE=1 mpirun -n 2 bench_nodes outer 40
  *
  * Outer products, matrices of 5,000 x 5,000 doubles, by pools of the nodes with a worker each,
- * against one pool of as many workers, in interleaved rounds: handed over whole, and added up row
- * by row in the task, so that 40 kB come of each. Then by the other node alone, against one pool of
+ * against one pool of as many workers, in interleaved rounds: handed over whole to the loop of the
+ * node that made them; handed over whole to the root; and added up row by row in the task, so that
+ * 40 kB come of each to the root. Whoever gets a matrix reads a number of each of its pages, and
+ * the sums of all that was read must be the same. Then by the other node alone, against one pool of
  * one worker: there the processor that receives is not one that computes, as with a network that
  * copies by itself. The last line says what receiving a matrix costs the root, and what copying it
  * there costs.
@@ -69,6 +71,20 @@ static int outer_sums(struct shmf_task *task, void *context)
     return shmf_task_return_bytes(task, sums, sizeof sums);
 }
 
+static uint64_t seen; /* sum of the bits of what was read: whatever the order, it is the same */
+
+/* The consumer: a number of each page. */
+static void read_result(const struct shmf_array *array, const void *bytes, size_t size)
+{
+    const double *numbers = array ? shmf_array_data(array) : bytes;
+    size_t n = array ? (size_t)shmf_array_size(array) : size / sizeof *numbers;
+    for (size_t i = 0; i < n; i += 512) {
+        uint64_t bits;
+        memcpy(&bits, &numbers[i], sizeof bits);
+        seen += bits;
+    }
+}
+
 static double by_one_pool(struct shmf_pool *pool, shmf_task_fn fn, int64_t count)
 {
     struct shmf_tasks tasks = {.count = count, .seed = 1};
@@ -79,6 +95,10 @@ static double by_one_pool(struct shmf_pool *pool, shmf_task_fn fn, int64_t count
         need(iter != NULL, "shmf_pool_imap");
         while (shmf_iter_next(iter, &result, &err) == 1) {
             need(shmf_result_status(result) == SHMF_OK, "a task");
+            size_t size = 0;
+            const struct shmf_array *array = shmf_result_array(result);
+            const void *bytes = array ? NULL : shmf_result_bytes(result, &size);
+            read_result(array, bytes, size);
             shmf_result_free(result);
         }
         shmf_iter_free(iter);
@@ -96,6 +116,7 @@ static double by_nodes(struct shmf_pool *pool, int root, shmf_task_fn fn,
     int rc;
     while ((rc = shmf_mpi_iter_next(iter, &result, &err)) == 1) {
         need(result->status == SHMF_OK, "a task");
+        read_result(result->array, result->bytes, result->size);
         shmf_mpi_result_free(result);
     }
     need(rc == 0, "shmf_mpi_iter_next");
@@ -107,29 +128,43 @@ static double by_nodes(struct shmf_pool *pool, int root, shmf_task_fn fn,
 struct job {
     const char *name;
     shmf_task_fn fn;
-    bool far;
+    bool stay, far;
 };
+
+/* What all ranks have seen since the last call. */
+static uint64_t seen_by_all(void)
+{
+    uint64_t all;
+    MPI_Allreduce(&seen, &all, 1, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+    seen = 0;
+    return all;
+}
 
 static double compare(const struct job *job, struct shmf_pool *big, struct shmf_pool *small,
                       int64_t count, int rounds)
 {
     double pool[MOST_ROUNDS], nodes[MOST_ROUNDS], ratio[MOST_ROUNDS], spends[MOST_ROUNDS];
     struct shmf_tasks tasks = {.count = count, .seed = 1};
-    struct shmf_mpi_imap_options options = {.block = job->far ? count : 0};
+    struct shmf_mpi_imap_options options = {.block = job->far ? count : 0, .stay = job->stay};
     for (int i = -1; i < rounds; i++) { /* the first warms up */
         double first = by_one_pool(job->far ? place.rank ? NULL : small : big, job->fn, count);
+        uint64_t wanted = seen_by_all();
         double before = processor_time();
         double second = by_nodes(small, job->far ? place.ranks - 1 : 0, job->fn, &tasks, &options);
+        double spent = processor_time() - before;
+        need(seen_by_all() == wanted, "the same results");
         if (i < 0)
             continue;
-        spends[i] = processor_time() - before;
+        spends[i] = spent;
         pool[i] = first;
         nodes[i] = second;
         ratio[i] = second / first;
     }
+    double middle = median(ratio, rounds); /* which orders them */
     if (place.rank == 0)
-        printf("%-26s one pool %7.3f s   nodes %7.3f s   ratio %.2f\n", job->name,
-               median(pool, rounds), median(nodes, rounds), median(ratio, rounds));
+        printf("%-26s one pool %7.3f s   nodes %7.3f s   ratio %.2f (%.2f to %.2f)\n", job->name,
+               median(pool, rounds), median(nodes, rounds), middle, ratio[0], ratio[rounds - 1]);
+    fflush(stdout);
     return median(spends, rounds);
 }
 
@@ -156,9 +191,10 @@ static double copy_seconds(void)
 
 static void outer(int64_t count, int rounds)
 {
-    static const struct job jobs[] = {{"matrices, 200 MB", outer_whole, false},
-                                      {"their sums, 40 kB", outer_sums, false},
-                                      {"matrices, other node alone", outer_whole, true}};
+    static const struct job jobs[] = {{"matrices, 200 MB, stay", outer_whole, true, false},
+                                      {"matrices, 200 MB", outer_whole, false, false},
+                                      {"their sums, 40 kB", outer_sums, false, false},
+                                      {"matrices, other node alone", outer_whole, false, true}};
     struct shmf_pool_options all = {.workers = place.nodes, .start = SHMF_START_EARLY};
     struct shmf_pool_options one = {.workers = 1, .start = SHMF_START_EARLY};
     struct shmf_pool *big = place.rank ? NULL : shmf_pool_new(&all, &err);
@@ -166,7 +202,7 @@ static void outer(int64_t count, int rounds)
     double spent = 0;
     need((big || place.rank) && (small || place.node_rank), "shmf_pool_new");
     need(count > 0 && rounds > 0 && rounds <= MOST_ROUNDS && place.nodes > 1, "two nodes");
-    for (int job = 0; job < 3; job++)
+    for (size_t job = 0; job < sizeof jobs / sizeof *jobs; job++)
         spent = compare(&jobs[job], big, small, count, rounds);
     if (place.rank == place.ranks - 1)
         printf("a matrix of the other node costs its receiver %.1f ms of processor time; memcpy "
@@ -184,19 +220,22 @@ static int return_bytes(struct shmf_task *task, void *context)
     return shmf_task_return_bytes(task, bytes, (size_t)(uintptr_t)context);
 }
 
-static void null(int64_t count, int window, size_t bytes)
+static void null(int64_t count, int window, size_t bytes, int stay)
 {
     struct shmf_pool_options options = {.workers = SHMF_INLINE};
     struct shmf_tasks tasks = {.count = count, .context = (void *)(uintptr_t)bytes};
-    struct shmf_mpi_imap_options imap = {.imap = {.window = window, .unordered = true}};
+    struct shmf_mpi_imap_options imap = {.imap = {.window = window, .unordered = true},
+                                         .stay = stay};
     struct shmf_pool *pool = shmf_pool_new(&options, &err);
     need(pool != NULL, "shmf_pool_new");
     double before = processor_time();
     double took = by_nodes(pool, 0, return_bytes, &tasks, &imap);
     double used = processor_time() - before;
     if (place.rank == 0)
-        printf("%d nodes, window %d, %zu bytes: %.0f tasks/s here; the root used %.2f us a task\n",
-               place.nodes, window, bytes, (double)count / took, used / (double)count * 1e6);
+        printf(
+            "%d nodes, window %d, %zu bytes%s: %.0f tasks/s here; the root used %.2f us a task\n",
+            place.nodes, window, bytes, stay ? " that stay" : "", (double)count / took,
+            used / (double)count * 1e6);
     shmf_pool_free(pool);
 }
 
@@ -207,8 +246,8 @@ int main(int argc, char **argv)
         outer(argc > 2 ? atoll(argv[2]) : 20, argc > 3 ? atoi(argv[3]) : 5);
     else if (argc > 1 && !strcmp(argv[1], "null"))
         null(argc > 2 ? atoll(argv[2]) : 100000, argc > 3 ? atoi(argv[3]) : 64,
-             argc > 4 ? (size_t)atoll(argv[4]) : 100);
+             argc > 4 ? (size_t)atoll(argv[4]) : 100, argc > 5 ? atoi(argv[5]) : 0);
     else
-        need(0, "usage: nodes outer [TASKS [ROUNDS]] | null [TASKS [WINDOW [BYTES]]]");
+        need(0, "usage: nodes outer [TASKS [ROUNDS]] | null [TASKS [WINDOW [BYTES [STAY]]]]");
     return end_ranks();
 }
