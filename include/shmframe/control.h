@@ -72,7 +72,8 @@ SHMF_API int64_t shmf_pool_trim(struct shmf_pool *pool, struct shmf_error *err);
 /* From now on so many workers, 1 to max_workers of the pool's options. Does not wait: new ones are
  * forked by the supervisor, so they see the application's memory as it was when the pool was made;
  * surplus ones, those with the highest numbers, end when the task that they run is over, and queued
- * tasks are done by the others. Budget and window stay.
+ * tasks are done by the others. Budget and window stay. Where the pool's `first_workers` are given,
+ * it forks those only that tasks in flight need, and the rest when they do.
  * Errors: SHMF_E_INVAL, SHMF_E_WRONG_PROCESS, SHMF_E_CLOSED, SHMF_E_POOL_BROKEN;
  * SHMF_E_UNSUPPORTED: an inline pool. */
 SHMF_API int shmf_pool_resize(struct shmf_pool *pool, int workers, struct shmf_error *err);

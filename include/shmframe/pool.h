@@ -73,7 +73,10 @@ struct shmf_pool_options {
     int start;          /* enum shmf_start */
     uint64_t max_worker_bytes; /* a worker is replaced between tasks when its private memory has
                            grown by more than this since its initializer; 0: never */
-    uint64_t reserved[7];      /* must be zero */
+    int first_workers;    /* forked when the pool is made; the others when more tasks are in flight
+                             than workers are there, see shmf_pool_new; 0: all */
+    int reserved0;        /* must be zero */
+    uint64_t reserved[6]; /* must be zero */
 };
 
 /* Forks supervisor and workers; returns when they exist. Workers inherit the application's memory
@@ -85,6 +88,15 @@ struct shmf_pool_options {
  * With SHMF_START_EARLY all of this is as of shmf_early_start(), and threads that run now matter to
  * nobody. Errors then, beside the others: SHMF_E_CLOSED (that process is gone),
  * SHMF_E_WRONG_PROCESS (an ancestor of this process has called it).
+ * With `first_workers` only these are forked and waited for; a pool that gets no more tasks at a
+ * time than that never has more processes. Whatever tasks come, in calls of any kind, there will be
+ * a worker for each that is in flight, until there are as many as `workers`: tasks may wait for
+ * each other as ever. Those that are forked later are copies of the same moment as the first, since
+ * the supervisor forks them; results, and how calls are divided among workers, are those of a pool
+ * of `workers`. What differs: the calls that need more workers pay for the forks, without waiting
+ * for them, and a fork that fails is tried again, as is one in the stead of a worker that died,
+ * where it would have been an error here. Workers once forked stay. An inline pool has none,
+ * whatever it says.
  * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
 SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
                                          struct shmf_error *err);
@@ -102,7 +114,8 @@ SHMF_API int shmf_pool_join(struct shmf_pool *pool, double seconds, struct shmf_
  * returns; none may begin afterwards. Calls on iterators and futures may begin at any time. */
 SHMF_API void shmf_pool_free(struct shmf_pool *pool);
 
-SHMF_API int shmf_pool_workers(const struct shmf_pool *pool); /* that are wanted; 0 when inline */
+/* That are wanted, forked already or not; 0 when inline. */
+SHMF_API int shmf_pool_workers(const struct shmf_pool *pool);
 
 /* The process id of a worker, for gdb and tests; 0 while it is being replaced. */
 SHMF_API int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker);

@@ -60,7 +60,7 @@ static int make_tables(struct shmf_pool *pool, struct shmf_error *err)
     pool->free_slots = shmfi_sys.calloc(slots, sizeof *pool->free_slots);
     if (!pool->members || !pool->jobs || !pool->free_slots)
         return shmfi_error(err, SHMF_E_NOMEM, "no memory for a pool of %u workers, window %u",
-                           pool->places, pool->window);
+                           pool->wanted, pool->window);
     while (pool->n_free < slots) {
         pool->free_slots[pool->n_free] = slots - 1 - pool->n_free;
         pool->n_free++;

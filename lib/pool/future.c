@@ -136,6 +136,8 @@ int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
         shmfi_pool_retire_orphans(pool, false);
     if (pool->has_dropped)
         shmfi_pool_send_drops(pool);
+    if (pool->told < pool->places)
+        shmfi_pool_grow(pool);
     return harvested;
 }
 

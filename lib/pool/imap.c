@@ -52,7 +52,7 @@ static uint32_t window_of(const struct shmf_pool *pool, const struct shmf_imap_o
 {
     if (options->window)
         return (uint32_t)options->window;
-    uint32_t window = pool->places ? 2 * pool->places : 1;
+    uint32_t window = pool->wanted ? 2 * pool->wanted : 1;
     return window < pool->window ? window : pool->window;
 }
 

@@ -236,7 +236,7 @@ int shmf_pool_map(struct shmf_pool *pool, shmf_task_fn fn, const struct shmf_tas
         .tasks = tasks,
         .result_size = result_size,
         .fixed = options->chunk,
-        .parallel = pool->places ? pool->places : 1,
+        .parallel = pool->wanted ? pool->wanted : 1,
         .chunk = {.function = (uint64_t)(uintptr_t)fn,
                   .context = (uint64_t)(uintptr_t)tasks->context,
                   .seed = tasks->seed,

@@ -46,6 +46,7 @@ static void welcome(struct shmf_pool *pool, const struct shmfi_control *message,
     member->tasks = 0;
     member->forgetful = false;
     member->born++;
+    pool->coming -= pool->coming > 0;
     if (message->worker >= pool->n_workers) /* it was on its way when fewer were asked for */
         pool->n_workers = message->worker + 1;
     if (socket < 0) {             /* we have no room for a descriptor: this worker is of no use */

@@ -30,6 +30,12 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
     if (options->max_workers && options->workers > options->max_workers)
         return shmfi_error(err, SHMF_E_INVAL, "options.max_workers: %d, but workers is %d",
                            options->max_workers, options->workers);
+    if (options->first_workers < 0 || options->first_workers > SHMF_MAX_WORKERS)
+        return shmfi_error(err, SHMF_E_INVAL, "options.first_workers: %d is not in 0..%d",
+                           options->first_workers, SHMF_MAX_WORKERS);
+    if (options->workers > 0 && options->first_workers > options->workers)
+        return shmfi_error(err, SHMF_E_INVAL, "options.first_workers: %d, but workers is %d",
+                           options->first_workers, options->workers);
     if (options->window < 0 || options->window > SHMF_MAX_WINDOW)
         return shmfi_error(err, SHMF_E_INVAL, "options.window: %d is not in 0..%d", options->window,
                            SHMF_MAX_WINDOW);
@@ -48,7 +54,9 @@ int shmfi_options_check(const struct shmf_pool_options *options, struct shmf_err
     int rc = shmfi_check_keep_fds(options->keep_fds, options->n_keep_fds, err);
     if (rc)
         return rc;
-    rc = shmfi_check_reserved(options->reserved, 7, "options", err);
+    if (options->reserved0)
+        return shmfi_error(err, SHMF_E_INVAL, "options.reserved0: not zero");
+    rc = shmfi_check_reserved(options->reserved, 6, "options", err);
     return rc ? rc : check_threads(options, err);
 }
 
@@ -59,14 +67,19 @@ void shmfi_options_apply(struct shmf_pool *pool, const struct shmf_pool_options 
     shmfi_machine_limits(&cpus, &memory);
     pool->is_inline = options->workers == SHMF_INLINE;
     if (!pool->is_inline)
-        pool->places = (uint32_t)(options->workers ? options->workers : cpus);
+        pool->wanted = (uint32_t)(options->workers ? options->workers : cpus);
+    pool->on_demand = options->first_workers > 0;
+    pool->places = pool->wanted;
+    if (pool->on_demand && (uint32_t)options->first_workers < pool->places)
+        pool->places = (uint32_t)options->first_workers;
     pool->n_workers = pool->places;
-    pool->max_workers = options->max_workers ? (uint32_t)options->max_workers : pool->places;
-    if (pool->max_workers < pool->places)
-        pool->max_workers = pool->places;
+    pool->told = pool->places;
+    pool->max_workers = options->max_workers ? (uint32_t)options->max_workers : pool->wanted;
+    if (pool->max_workers < pool->wanted)
+        pool->max_workers = pool->wanted;
     pool->is_early = !pool->is_inline && options->start == SHMF_START_EARLY;
     pool->cpus = (uint32_t)cpus;
-    pool->window = 4 * pool->places;
+    pool->window = 4 * pool->wanted;
     if (pool->window < 64)
         pool->window = 64;
     if (options->window)

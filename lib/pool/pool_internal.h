@@ -83,7 +83,11 @@ struct shmf_pool {
     char broken_why[SHMF_ERROR_MESSAGE_SIZE];
 
     _Atomic uint32_t n_workers; /* those with lower numbers may live, or have left records */
-    uint32_t places;            /* workers that are wanted; the board says so too */
+    uint32_t wanted;            /* workers, in the end */
+    uint32_t places;            /* of these, that tasks have needed so far; the board says so too */
+    uint32_t told;              /* places that the supervisor knows of */
+    uint32_t coming;            /* workers that were asked for and are not announced yet, about */
+    bool on_demand;             /* places need not be `wanted` */
     uint32_t max_workers;       /* places on the board */
     uint32_t cpus;              /* that we may use */
     uint32_t window;            /* as the caller asked; the board has the next power of two */
@@ -175,6 +179,18 @@ void shmfi_pool_forget_surplus(struct shmf_pool *pool);
 
 /* Forgets all that belonged to the worker's incarnation. */
 void shmfi_member_clear(struct shmf_pool *pool, uint32_t worker);
+
+/* ---- resize.c ----------------------------------------------------------------------------- */
+
+/* More tasks are in flight than the supervisor knows of places: has it fork the workers that they
+ * lack. Never waits: what could not be said is said with the next task, or when somebody waits. */
+void shmfi_pool_grow(struct shmf_pool *pool);
+
+static inline void shmfi_pool_grow_if_needed(struct shmf_pool *pool)
+{
+    if (pool->told < pool->wanted && pool->board.geometry.slots - pool->n_free > pool->told)
+        shmfi_pool_grow(pool);
+}
 
 /* ---- futile.c: tasks wait, and there is nobody to run them -------------------------------- */
 

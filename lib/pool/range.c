@@ -97,7 +97,7 @@ static int hand_out(struct for_call *call, struct shmf_error *err)
     uint32_t submitted = 0;
     int rc = 0;
     while (call->part.begin < call->part.end &&
-           call->submitted - call->arrived < 2 * (int64_t)call->pool->places) {
+           call->submitted - call->arrived < 2 * (int64_t)call->pool->wanted) {
         struct part part = call->part;
         part.end = part.begin + grain_of(call);
         struct shmfi_order order = order_for(call, &part);
@@ -189,7 +189,7 @@ static int64_t choose_grain(const struct shmf_pool *pool, int64_t begin, int64_t
 {
     if (options->grain)
         return options->grain;
-    uint64_t parts = pool->places + (options->caller_too || pool->is_inline ? 1 : 0);
+    uint64_t parts = pool->wanted + (options->caller_too || pool->is_inline ? 1 : 0);
     uint64_t grain = ((uint64_t)end - (uint64_t)begin - 1) / parts + 1;
     if (shmfi_any_writable(options->handles, options->n_handles))
         grain = (grain + SHMF_SLICE_ROWS - 1) / SHMF_SLICE_ROWS * SHMF_SLICE_ROWS;

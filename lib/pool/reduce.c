@@ -179,7 +179,7 @@ int shmf_pool_reduce(struct shmf_pool *pool, shmf_fold_fn fold, shmf_combine_fn 
     int64_t count = end - options->begin;
     if (rc || !count)
         return rc;
-    int64_t parallel = pool->places ? pool->places : 1;
+    int64_t parallel = pool->wanted ? pool->wanted : 1;
     int64_t fair = (count - 1) / (CHUNKS_PER_WORKER * parallel) + 1;
     struct reduce_call call = {
         .tasks = tasks,

@@ -103,7 +103,7 @@ static void put_summary(const struct shmf_pool *pool, const struct shmf_pool_sta
     fprintf(stream, " MiB, ");
     put_mib(stream, 0, stats->bytes_cached);
     fprintf(stream, " MiB of it cached\n");
-    fprintf(stream, "workers  %u wanted, %" PRIu64 " died, %" PRIu64 " respawned\n", pool->places,
+    fprintf(stream, "workers  %u wanted, %" PRIu64 " died, %" PRIu64 " respawned\n", pool->wanted,
             stats->workers_died, stats->respawns);
     if (stats->threads_at_creation)
         fprintf(stream,

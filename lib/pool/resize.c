@@ -68,12 +68,20 @@ int64_t shmf_pool_trim(struct shmf_pool *pool, struct shmf_error *err)
 /* ---- resize ------------------------------------------------------------------------------- */
 
 /* The word on the board says how many; the message wakes the supervisor, and tells it who was
- * dismissed even if they are wanted again before it looks. */
+ * dismissed even if they are wanted again before it looks. 1: sent, 0: not now. */
 static int tell_supervisor(struct shmf_pool *pool, struct shmf_error *err)
 {
     struct shmfi_control order = {.type = SHMFI_CONTROL_RESIZE, .value = pool->places};
+    int rc = shmfi_fdpass_send(pool->control, &order, sizeof order, -1, err);
+    if (rc == 1)
+        pool->told = pool->places;
+    return rc;
+}
+
+static int tell_in_time(struct shmf_pool *pool, struct shmf_error *err)
+{
     int rc;
-    while ((rc = shmfi_fdpass_send(pool->control, &order, sizeof order, -1, err)) == 0) {
+    while ((rc = tell_supervisor(pool, err)) == 0) {
         struct pollfd room = {pool->control, POLLOUT, 0};
         shmfi_sys.poll(&room, 1, PATIENCE_MS);
         shmfi_pool_read_control(pool); /* it may wait for room itself */
@@ -83,18 +91,43 @@ static int tell_supervisor(struct shmf_pool *pool, struct shmf_error *err)
     return rc < 0 ? rc : SHMF_OK;
 }
 
+static void set_places(struct shmf_pool *pool, uint32_t places)
+{
+    pool->coming = places > pool->places ? pool->coming + places - pool->places : 0;
+    pool->places = places;
+    if (pool->n_workers < places)
+        pool->n_workers = places;
+    atomic_store_explicit(&pool->board.header->places, places, memory_order_seq_cst);
+}
+
+/* As many of the workers as there are tasks for, but no fewer than there are. */
+static uint32_t places_needed(const struct shmf_pool *pool)
+{
+    uint32_t in_flight = pool->board.geometry.slots - pool->n_free;
+    uint32_t needed = in_flight > pool->places ? in_flight : pool->places;
+    return pool->on_demand && needed < pool->wanted ? needed : pool->wanted;
+}
+
+void shmfi_pool_grow(struct shmf_pool *pool)
+{
+    uint32_t places = places_needed(pool);
+    if (places > pool->places)
+        set_places(pool, places);
+    if (pool->told < pool->places)
+        tell_supervisor(pool, NULL);
+}
+
 static int resize_locked(struct shmf_pool *pool, uint32_t workers, struct shmf_error *err)
 {
-    pool->places = workers;
-    if (pool->n_workers < workers)
-        pool->n_workers = workers;
-    for (uint32_t w = workers; w < pool->n_workers; w++)
+    pool->wanted = workers;
+    uint32_t places = places_needed(pool);
+    for (uint32_t w = places; w < pool->n_workers; w++)
         pool->members[w].dismissed = pool->members[w].incarnation;
-    atomic_store_explicit(&pool->board.header->places, workers, memory_order_seq_cst);
-    for (uint32_t w = workers; w < pool->n_workers; w++)
+    set_places(pool, places);
+    for (uint32_t w = places; w < pool->n_workers; w++)
         shmfi_wake(&pool->board, w);
     shmfi_pool_forget_surplus(pool);
-    return tell_supervisor(pool, err);
+    return tell_in_time(pool, err);
 }
 
 int shmf_pool_resize(struct shmf_pool *pool, int workers, struct shmf_error *err)

@@ -18,7 +18,7 @@ static int check(const struct shmf_pool *pool, const void *stats)
 
 int shmf_pool_workers(const struct shmf_pool *pool)
 {
-    return pool ? (int)pool->places : 0;
+    return pool ? (int)pool->wanted : 0;
 }
 
 int64_t shmf_pool_worker_pid(const struct shmf_pool *pool, int worker)

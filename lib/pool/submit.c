@@ -285,6 +285,7 @@ int shmfi_pool_submit(struct shmf_pool *pool, const struct shmfi_order *order,
 void shmfi_pool_wake(struct shmf_pool *pool, uint32_t queued)
 {
     uint32_t in_flight = pool->board.geometry.slots - pool->n_free;
+    shmfi_pool_grow_if_needed(pool);
     if (shmfi_wake_for(&pool->board, queued, in_flight))
         pool->woke = true;
 }

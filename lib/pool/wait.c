@@ -282,9 +282,11 @@ int shmfi_pool_await(struct shmf_pool *pool, const struct shmfi_sink *sink, int 
     bool soon = wait_unlocked(pool, sink, *wait_ms);
     if (pool->freeing)
         return shmfi_error(err, SHMF_E_CLOSED, "pool: it was freed by another thread");
+    if (soon && !pool->coming)
+        return SHMF_OK;
+    shmfi_pool_read_control(pool); /* who is new waits for regions that are younger than the pool */
     if (soon)
         return SHMF_OK;
-    shmfi_pool_read_control(pool);
     if (*wait_ms >= LAST_WAIT_MS)
         shmfi_pool_rescan(pool);
     else

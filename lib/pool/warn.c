@@ -30,7 +30,7 @@ static void warn_of(struct shmf_pool *pool, void *unused)
     for (const struct shmf_future *future = pool->backlog; future; future = future->waiting)
         tasks++;
     shmfi_warn("a pool of %u workers, made at %s, was not freed, with %u tasks under way",
-               pool->places, slash ? slash + 1 : name, tasks);
+               pool->wanted, slash ? slash + 1 : name, tasks);
     shmfi_sys.free(names);
     pthread_mutex_unlock(&pool->lock);
 }

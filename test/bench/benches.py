@@ -99,6 +99,7 @@ BENCHES = [
           at=lengths(10000, 100000000, 10), quick_at=[100000, 1000000], seconds=0.2, warm=4),
     Bench("window", ["shmframe"], at=[1, 2, 3, 4, 6, 8, 16], quick_at=[1, 3, 8], warm=24),
     ns("cold_start", ["shmframe", "raw", "python_pool"], warm=5, most=300, seconds=0.4),
+    ns("cold_start_on_demand", ["shmframe", "raw"], warm=5, most=300, seconds=0.4),
     ns("cold_start_4GiB", ["shmframe", "raw"], program="cold_start", at=[4 * GIB],
        quick_at=[GIB], warm=5, most=300, seconds=0.4),
     ns("cold_start_heap", ["shmframe", "raw"], at=[64 * MIB, 256 * MIB, GIB], quick_at=[64 * MIB],

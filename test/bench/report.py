@@ -72,6 +72,8 @@ def promises(figures):
                 against("result_sizes", "omp_prealloc", at=at), 0.9, True
     yield "warm_up: touching page by page", against("warm_up", "raw", "ns"), 0.2, False
     yield "cold_start: three processes", against("cold_start", "raw", "ns"), 2, False
+    yield "cold_start_on_demand: three processes", \
+        against("cold_start_on_demand", "raw", "ns"), 2, False
     for at in figures.parameters("cold_start_4GiB"):
         yield f"cold_start: {size_name(at)} in frames", figures.ratio(
             figures.find("cold_start_4GiB", "shmframe", "ns", at),

@@ -76,7 +76,8 @@ static struct {
 
 struct life {
     enum stage stage;
-    bool early; /* its pools are the early process's */
+    bool early;     /* its pools are the early process's */
+    bool on_demand; /* they begin with one worker of three */
     struct shmf_array *input;
     struct shmf_pool *pool;
     struct shmf_iter *iter;
@@ -125,8 +126,10 @@ static bool is_right(struct shmf_result *result)
 
 static bool make_pool(struct life *life)
 {
-    struct shmf_pool_options options = {
-        .workers = 1, .max_workers = 3, .start = life->early ? SHMF_START_EARLY : SHMF_START_NOW};
+    struct shmf_pool_options options = {.workers = life->on_demand ? 3 : 1,
+                                        .first_workers = life->on_demand,
+                                        .max_workers = 3,
+                                        .start = life->early ? SHMF_START_EARLY : SHMF_START_NOW};
     enter(life, EARLY);
     if (life->early && shmf_early_start(NULL, NULL))
         return false;
@@ -233,9 +236,9 @@ static void free_all(struct life *life)
 
 /* Up to and a little beyond the stage. False: something is wrong with the library, not that
  * something failed: `good` says that. */
-static bool live(enum stage stage, bool early, bool *good)
+static bool live(enum stage stage, bool early, bool on_demand, bool *good)
 {
-    struct life life = {.stage = stage, .early = early};
+    struct life life = {.stage = stage, .early = early, .on_demand = on_demand};
     bool right = true;
     int64_t size = SIZE;
     life.input = shmf_array_new(SHMF_UINT8, 1, &size, NULL);
@@ -257,18 +260,18 @@ static bool live(enum stage stage, bool early, bool *good)
 
 /* Exit status 0: as promised; 1 something was wrong, 2 something was left, 3 no pool could be made
  * afterwards. */
-static _Noreturn void be_application(enum stage stage, bool early)
+static _Noreturn void be_application(enum stage stage, bool early, bool on_demand)
 {
     bool good = true, right = true;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct test_account before = test_account_take();
     while (right && !atomic_load(&shared->over))
-        right = live(stage, early, &good);
+        right = live(stage, early, on_demand, &good);
     if (!right)
         _exit(1);
     if (test_account_settle(&before))
         _exit(2);
-    right = live(RESULTS_IN_FLIGHT, false, &good);
+    right = live(RESULTS_IN_FLIGHT, false, false, &good);
     _exit(right && good ? 0 : 3);
 }
 
@@ -404,10 +407,11 @@ static void judge(enum role role, enum stage stage, int status)
 static void try_once(enum role role, enum stage stage)
 {
     memset(shared, 0, sizeof *shared);
+    bool on_demand = random_number() % 2;
     fflush(NULL);
     pid_t application = fork();
     if (application == 0)
-        be_application(stage, stage == EARLY || role == EARLY_PROCESS);
+        be_application(stage, stage == EARLY || role == EARLY_PROCESS, on_demand);
     bool struck = application > 0 && strike(role, application, stage);
     atomic_store(&shared->over, 1);
     int status[2] = {(int)application, -1};

@@ -217,7 +217,8 @@ int main(int argc, char **argv)
         indexes[i] = i;
     for (int64_t i = 0; i < NUMBERS; i++)
         squares[i] = i * i;
-    pool = shmf_pool_new(&(struct shmf_pool_options){.workers = workers}, &err);
+    struct shmf_pool_options options = {.workers = workers, .first_workers = seed % 2 ? 0 : 1};
+    pool = shmf_pool_new(&options, &err);
     struct shmf_array *input =
         shmf_array_from_data(SHMF_INT64, 1, (int64_t[]){NUMBERS}, NULL, squares, &err);
     if (!pool || !input) {

@@ -4,13 +4,13 @@
 
 #include "future_calls.h"
 
-static struct shmf_pool *early_pool(int workers)
+static inline struct shmf_pool *early_pool(int workers)
 {
     struct shmf_pool_options options = {.workers = workers, .start = SHMF_START_EARLY};
     return pool_with(&options);
 }
 
-static void start_early(void)
+static inline void start_early(void)
 {
     struct shmf_error err = {0};
     if (shmf_early_start(NULL, &err))

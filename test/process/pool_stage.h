@@ -49,7 +49,7 @@ static inline struct stage *stage_new(uint32_t places)
     shmfi_board_restate(&pool->board, places, 0);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->harvested, NULL);
-    pool->places = places;
+    pool->wanted = pool->told = pool->places = places;
     pool->n_workers = places;
     pool->max_workers = STAGE_WORKERS;
     pool->cpus = 1;

@@ -156,7 +156,7 @@ static void test_there_is_room_for_the_workers_that_are_started_by_default(void 
     struct shmf_pool_options options = {.max_workers = 1};
     assert_int_equal(shmfi_options_check(&options, &err), SHMF_OK);
     shmfi_options_apply(&made, &options);
-    assert_int_equal(made.max_workers, made.places);
+    assert_int_equal(made.max_workers, made.wanted);
     options.max_workers = SHMF_MAX_WORKERS + 1;
     assert_int_equal(shmfi_options_check(&options, &err), SHMF_E_INVAL);
     assert_non_null(strstr(err.message, "options.max_workers"));

@@ -73,7 +73,7 @@ static inline struct sketch *sketch_new(void)
     pool->members = sketch->members;
     pool->jobs = sketch->jobs;
     pool->free_slots = sketch->free_slots;
-    pool->n_workers = pool->places = pool->max_workers = WORKERS;
+    pool->n_workers = pool->wanted = pool->told = pool->places = pool->max_workers = WORKERS;
     pool->window = SLOTS;
     pool->n_free = SLOTS;
     pool->backlog_end = &pool->backlog;

@@ -67,17 +67,29 @@ static void apply(void)
 
 /* ---- cold_start --------------------------------------------------------------------------- */
 
-static void start_pools(int64_t n, struct reply *reply)
+static void start_pools_with(const struct shmf_pool_options *options, int64_t n,
+                             struct reply *reply)
 {
     for (int64_t i = 0; i < n; i++) {
         double start = bench_now();
-        pool = shmf_pool_new(&(struct shmf_pool_options){.workers = 2}, &err);
+        pool = shmf_pool_new(options, &err);
         need(pool != NULL, "shmf_pool_new");
         apply();
         shmf_pool_free(pool);
         times[i] = (bench_now() - start) * 1e9;
     }
     reply_times(reply, n);
+}
+
+static void start_pools(int64_t n, struct reply *reply)
+{
+    start_pools_with(&(struct shmf_pool_options){.workers = 2}, n, reply);
+}
+
+/* The second worker would be forked with the second task. */
+static void start_pools_on_demand(int64_t n, struct reply *reply)
+{
+    start_pools_with(&(struct shmf_pool_options){.workers = 2, .first_workers = 1}, n, reply);
 }
 
 static void start_three(int64_t n, struct reply *reply)
@@ -264,6 +276,8 @@ static void run_many(int64_t n, struct reply *reply)
 const struct measure bench_life[] = {
     {"cold_start", "shmframe", hold, NULL, start_pools, NULL},
     {"cold_start", "raw", hold, NULL, start_three, NULL},
+    {"cold_start_on_demand", "shmframe", hold, NULL, start_pools_on_demand, NULL},
+    {"cold_start_on_demand", "raw", hold, NULL, start_three, NULL},
     {"cold_start_heap", "shmframe", hold_heap, NULL, start_pools, NULL},
     {"cold_start_heap", "raw", hold_heap, NULL, start_three, NULL},
     {"death_replacement", "shmframe", hold, open_one, kill_workers, close_pool},
