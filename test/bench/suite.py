@@ -91,13 +91,20 @@ class Server:
 def touch_memory(megabytes, huge=False):
     """Memory that is free is taken back by some hosts, and costs several times as much when it is
     touched next. So that this does not decide, it is touched and freed first. What they take are
-    whole blocks of 2 MiB, a second or two after these became free: just before `huge` pages are
-    what is measured, these must be touched as such."""
+    whole blocks of 2 MiB and more, a second or two after these became free: just before `huge`
+    pages are what is measured, these must be touched as such."""
     with mmap.mmap(-1, megabytes << 20) as memory:
-        if huge and hasattr(mmap, "MADV_HUGEPAGE"):
+        if huge:
             memory.madvise(mmap.MADV_HUGEPAGE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         ctypes.memset(address, 1, megabytes << 20)
+
+
+def lone_huge_pages():
+    """MiB in free blocks of just 2 MiB: the kernel takes huge pages from these before it divides
+    larger ones."""
+    with open("/proc/buddyinfo", encoding="ascii") as zones:
+        return sum(2 * int(zone.split()[4 + 9]) for zone in zones)
 
 
 def free_megabytes(options):
@@ -228,8 +235,9 @@ class Runner:
             for impl, at in list(figures) if number % 2 == 0 else list(figures)[::-1]:
                 server = Server(self.options, bench, impl, at)
                 try:
-                    for huge in (False, True):
-                        touch_memory(bench.touch, huge)
+                    touch_memory(bench.touch)
+                    if not self.options.quick:
+                        touch_memory(bench.touch + min(lone_huge_pages(), 4096), huge=True)
                     figures[impl, at].append(server.measure("cold", n))
                 finally:
                     server.end()
