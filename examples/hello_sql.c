@@ -1,7 +1,7 @@
 /* SQL over the frame of another process, by DuckDB, which reads it where it is.
  *
  *     cc hello_sql.c -o hello_sql $(pkg-config --cflags --libs shmframe)
- *     SHMFRAME_DUCKDB=/path/to/libduckdb.so ./hello_sql
+ *     SHMFRAME_DUCKDB=/path/to/libduckdb.so ./hello_sql [NAME]
  *
  * (npm install @duckdb/node-bindings-linux-x64 brings the library; so do DuckDB's releases.) It
  * prints
@@ -47,12 +47,12 @@ static int publish(const char *name, int ready, int end)
     return told < 0 || heard < 0;
 }
 
-int main(void)
+int main(int n, char **args)
 {
-    char name[32], sql[256], byte;
+    const char *name = n > 1 ? args[1] : "hello_wind";
+    char sql[512], byte;
     int ready[2], end[2];
     struct shmf_error err;
-    snprintf(name, sizeof name, "hello_sql_%ld", (long)getpid());
     if (pipe(ready) || pipe(end))
         return 1;
     pid_t other = fork(); /* before DuckDB starts threads */
@@ -70,7 +70,7 @@ int main(void)
         return fail(&err);
     snprintf(sql, sizeof sql,
              "SELECT city, avg(wind) AS mean, rank() OVER (ORDER BY avg(wind)) AS best "
-             "FROM %s WHERE city <> 'Rom' GROUP BY city ORDER BY best",
+             "FROM \"%s\" WHERE city <> 'Rom' GROUP BY city ORDER BY best",
              name);
     struct shmf_frame *answer = shmf_duckdb_query(duckdb, sql, &err);
     if (!answer)
