@@ -130,6 +130,8 @@ int shmfi_fdpass_receive(int socket, void *message, size_t size, int *fd, struct
         return 0;
     if (got == 0 || (got < 0 && is_gone(errno)))
         return shmfi_error(err, SHMF_E_CLOSED, "message: the other process is gone");
+    if (got < 0 && errno == ENOBUFS)
+        errno = ENOMEM;
     if (got < 0)
         return shmfi_error_sys(err, errno, "receiving a message");
     size_t count;

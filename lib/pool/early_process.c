@@ -21,7 +21,8 @@
 
 struct process {
     const struct shmfi_early_process *given;
-    struct shmfi_setup app;   /* only what tells whether it is dead */
+    struct shmfi_setup app; /* only what tells whether it is dead */
+    struct shmfi_deaf deaf;
     int fds[SHMFI_EARLY_FDS]; /* that came for the next pool, -1: none */
 };
 
@@ -114,7 +115,8 @@ static void read_orders(struct process *self)
     int fd;
     for (;;) {
         int rc = shmfi_fdpass_receive(self->given->socket, &order, sizeof order, &fd, NULL);
-        if (rc == 0)
+        bool deaf = shmfi_deaf(&self->deaf, rc);
+        if (rc == 0 || (deaf && !shmfi_deaf_for_good(&self->deaf)))
             return;
         if (rc != 1 && rc != SHMF_E_NOFILES)
             shmfi_leave(0); /* the application has closed its end, or talks nonsense */
@@ -163,11 +165,14 @@ void shmfi_early_serve(const struct shmfi_early_process *given)
     shmfi_sys.fcntl(given->socket, F_SETFL, O_NONBLOCK | O_ASYNC);
     announce(given);
     for (;;) {
-        struct pollfd fds[] = {{given->socket, POLLIN, 0}, {given->app_pidfd, POLLIN, 0}};
-        int ready = shmfi_sys.poll(fds, 2, given->app_pidfd < 0 ? POLL_MS : -1);
+        struct pollfd fds[] = {{given->socket, shmfi_deaf_events(&self.deaf), 0},
+                               {given->app_pidfd, POLLIN, 0}};
+        int most = shmfi_deaf_ms(&self.deaf, given->app_pidfd < 0 ? POLL_MS : -1);
+        int ready = shmfi_sys.poll(fds, 2, most);
         if (shmfi_app_is_dead(&self.app))
             shmfi_leave(0);
-        if (fds[0].revents || ready < 0) /* which says nothing of the socket: it is asked itself */
+        if (fds[0].revents || ready < 0 ||
+            self.deaf.tries) /* which says nothing of the socket: it is asked itself */
             read_orders(&self);
     }
 }

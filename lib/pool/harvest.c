@@ -207,6 +207,8 @@ static int harvest_worker(struct shmf_pool *pool, uint32_t worker)
              * in our socket. Reading it buries the predecessor, whose records come first. */
             asked_at = member->got;
             shmfi_pool_read_control(pool);
+            if (pool->deaf.tries)
+                break;
         } else {
             shmfi_pool_break(pool, "worker %u wrote nonsense into its ring", worker);
         }

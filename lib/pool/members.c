@@ -209,6 +209,9 @@ void shmfi_pool_read_control(struct shmf_pool *pool)
         struct shmf_error err;
         int fd = -1;
         int rc = shmfi_fdpass_receive(pool->control, &message, sizeof message, &fd, &err);
+        bool deaf = shmfi_deaf(&pool->deaf, rc);
+        if (deaf && !shmfi_deaf_for_good(&pool->deaf))
+            return;
         if (rc == 0 && !shmfi_pool_supervisor_died(pool)) {
             shmfi_pool_give_up(pool);
             return;

@@ -10,6 +10,7 @@
 #include "board/wait.h"
 #include "memory/memory.h"
 #include "pool/code.h"
+#include "pool/deaf.h"
 #include "pool/grants.h"
 #include "pool/ids.h"
 #include "pool/messages.h"
@@ -97,6 +98,7 @@ struct shmf_pool {
     size_t board_size;
     int board_fd; /* of an early pool, until it is sent; else -1 */
     int control, eventfd;
+    struct shmfi_deaf deaf; /* to the supervisor */
     pid_t supervisor;
     int supervisor_pidfd;         /* -1: this kernel has none */
     struct shmfi_code code;       /* that workers have */

@@ -56,7 +56,8 @@ static void obey(struct shmfi_supervisor *self)
     int fd;
     for (;;) {
         int rc = shmfi_fdpass_receive(self->setup->control, &order, sizeof order, &fd, NULL);
-        if (rc == 0)
+        bool deaf = shmfi_deaf(&self->deaf, rc);
+        if (rc == 0 || (deaf && !shmfi_deaf_for_good(&self->deaf)))
             return;
         if (rc != 1)
             shmfi_supervisor_end(self); /* the application has closed its end, or talks nonsense */
@@ -129,12 +130,12 @@ static _Noreturn void loop(struct shmfi_supervisor *self)
     for (;;) {
         shmfi_supervisor_spawn(self);
         struct pollfd fds[] = {{self->signals, POLLIN, 0},
-                               {self->setup->control, POLLIN, 0},
+                               {self->setup->control, shmfi_deaf_events(&self->deaf), 0},
                                {self->setup->app_pidfd, POLLIN, 0}};
-        shmfi_sys.poll(fds, 3, timeout_ms(self));
+        shmfi_sys.poll(fds, 3, shmfi_deaf_ms(&self->deaf, timeout_ms(self)));
         if (shmfi_app_is_dead(self->setup))
             shmfi_supervisor_end(self);
-        if (fds[1].revents)
+        if (fds[1].revents || self->deaf.tries)
             obey(self);
         drain(self->signals);
         while (shmfi_supervisor_reap(self, WNOHANG))

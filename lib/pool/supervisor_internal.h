@@ -36,6 +36,7 @@ struct shmfi_supervisor {
     bool stopping;
     bool ending; /* all are killed; only to be reaped */
     uint64_t stop_at;
+    struct shmfi_deaf deaf;
     uint64_t mute_since; /* messages cannot be sent since then; 0: they can */
 };
 

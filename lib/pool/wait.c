@@ -75,13 +75,16 @@ static bool wait_unlocked(struct shmf_pool *pool, const struct shmfi_sink *sink,
     pool->spinner.pause_first = busy_processes(pool) <= pool->cpus;
     pool->spinner.yield_first = pool->woke;
     pool->woke = false;
+    bool deaf = pool->deaf.tries; /* what there is to read, and perhaps to harvest, it cannot */
     uint32_t slot = sink ? sink->slot : 0; /* another thread may submit its next one meanwhile */
     shmfi_pool_step_out(pool);
-    bool soon = shmfi_spin(&pool->spinner, watch, shmfi_pool_has_news, pool);
+    bool soon = !deaf && shmfi_spin(&pool->spinner, watch, shmfi_pool_has_news, pool);
     /* Its slot was the worker's; harvesting will look at it, and the next task lie there. */
     if (soon && sink)
         shmfi_fetch_to_write(&pool->board.slots[slot]);
-    if (!soon)
+    if (deaf)
+        shmfi_sys.poll(NULL, 0, SHMFI_DEAF_MS);
+    else if (!soon)
         sleep_in_poll(pool, timeout_ms);
     shmfi_pool_step_in(pool);
     pool->parked = false;
@@ -140,6 +143,8 @@ static void look_for_lost(struct shmf_pool *pool)
         if (!is_lost(pool, slot) && !went_on(pool, slot))
             continue;
         shmfi_pool_read_control(pool);
+        if (pool->deaf.tries)
+            return; /* the one that has it may be announced there */
         if (is_lost(pool, slot) || pool->jobs[slot].suspect)
             shmfi_pool_break(pool, "the board was written over: task %lld is in nobody's hands",
                              (long long)pool->jobs[slot].index);

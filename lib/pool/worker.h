@@ -49,6 +49,7 @@ struct shmfi_worker {
 
     uint64_t mail_seen; /* value of line.app_mail when the socket was last emptied */
     uint64_t pressure_seen;
+    struct shmfi_deaf deaf;     /* to the application */
     struct shmfi_ids sent;      /* our regions whose descriptor the application has */
     struct shmfi_ids lost;      /* application's regions that could not be mapped here */
     struct shmfi_ids undropped; /* our regions whose end it has not been told of */

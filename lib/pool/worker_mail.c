@@ -97,6 +97,7 @@ static void resend(struct shmfi_worker *self, uint64_t id)
         shmfi_worker_send_region(self, region, NULL);
 }
 
+/* What it is deaf to is read when more comes, or when it is needed. */
 static void empty_socket(struct shmfi_worker *self)
 {
     self->mail_seen = atomic_load_explicit(&self->line->app_mail, memory_order_acquire);
@@ -104,6 +105,7 @@ static void empty_socket(struct shmfi_worker *self)
         struct shmfi_mail mail;
         int fd = -1;
         int rc = shmfi_fdpass_receive(self->socket, &mail, sizeof mail, &fd, NULL);
+        shmfi_deaf(&self->deaf, rc);
         if (rc == SHMF_E_CLOSED)
             shmfi_leave(0); /* the pool was freed, or the application is dead */
         if (rc != 1 && rc != SHMF_E_NOFILES)
@@ -147,12 +149,16 @@ static bool can_open(const struct shmfi_worker *self, const struct shmf_handle *
  * death. Then the descriptor comes as soon as it does. */
 void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle)
 {
+    if (self->deaf.tries)
+        empty_socket(self); /* what was lost may be had now */
     while (!can_open(self, handle)) {
         empty_socket(self);
         if (can_open(self, handle))
             return;
-        struct pollfd news = {self->socket, POLLIN, 0};
-        shmfi_sys.poll(&news, 1, LOOK_MS);
+        if (shmfi_deaf_for_good(&self->deaf) && !shmfi_ids_add(&self->lost, handle->region))
+            return;
+        struct pollfd news = {self->socket, shmfi_deaf_events(&self->deaf), 0};
+        shmfi_sys.poll(&news, 1, shmfi_deaf_ms(&self->deaf, LOOK_MS));
         shmfi_worker_check_app(self);
     }
 }
