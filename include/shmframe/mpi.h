@@ -134,7 +134,8 @@ struct shmf_mpi_result {
     int node, worker; /* that ran it */
     int reserved;
     uint64_t nanoseconds;
-    const struct shmf_failure *failure; /* NULL: none. Backtraces are of the root's own node only */
+    const struct shmf_failure *failure; /* NULL: none. Backtraces are of the
+                                           caller's own node only */
     const void *bytes;
     size_t size;
     struct shmf_array *array;
@@ -160,12 +161,14 @@ SHMF_API struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, str
 /* Collective: all ranks call it until it returns no result. At the root as shmf_iter_next, results
  * of its own node being where the worker made them, others in memory of the root's; beside
  * SHMF_E_NOSPC, SHMF_E_NOFILES and SHMF_E_NOMEM also mean that what comes cannot be held now, and
- * that it may be called again when some was freed. On the other ranks it does the node's tasks, or
- * sleeps, and returns when the root's iteration ends, what the root's did then: 0 or the failure.
- * Messages of the program move on meanwhile.
- * With options->stay it returns results on each rank that leads a node, those of its node, where
- * the worker made them, and 0 or the failure, the same on all ranks, when those of all nodes were
- * taken. A node whose leader is slow to call it has its window full, and the others go on. */
+ * that it may be called again when some was freed; who holds none had better give up. On the other
+ * ranks it does the node's tasks, or sleeps, and returns when the root's iteration ends, what the
+ * root's did then: 0 or the failure. Messages of the program move on meanwhile. With options->stay
+ * it returns results on each rank that leads a node, those of its node, where the worker made them,
+ * and 0 or the failure, the same on all ranks, when those of all nodes were taken. A node whose
+ * leader is slow to call it has its window full, and the others go on. In order, results that wait
+ * for their turn are held as the caller's are: a window of them must fit into the pool's
+ * budget_bytes. */
 SHMF_API int shmf_mpi_iter_next(struct shmf_mpi_iter *iter, struct shmf_mpi_result **result,
                                 struct shmf_error *err);
 

@@ -217,7 +217,7 @@ static int next(struct shmf_mpi_iter *iter, struct shmfi_mpi_got **got, struct s
         rc = shmfi_mpi_root_next(iter->hands_out, got, err);
     else if (iter->serves)
         rc = shmfi_mpi_serve(iter->serves, got, err);
-    if (rc == 1 || may_pass(rc))
+    if (rc == 1 || (may_pass(rc) && !shmfi_mpi_root_is_broken(iter->hands_out)))
         return rc;
     if (!iter->hands_out) {
         end_here(iter, rc, err);

@@ -68,13 +68,15 @@ struct shmfi_mpi_work {
     struct shmfi_mpi_job *done, **done_end; /* in the order of completion */
     int64_t given;                          /* tasks so far */
     struct shmf_error blocked; /* with a code: what only results that are held keep from going on */
+    double no_files_since;     /* of MPI_Wtime(); 0: there are */
 };
 
 void shmfi_mpi_work_start(struct shmfi_mpi_work *work);
 int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void *arg, size_t size,
                           struct shmf_error *err);
 
-/* Moves the pool on: 0 or more, or why it cannot go on. What is `blocked` is no such reason. */
+/* Moves the pool on: 0 or more, or why it cannot go on. What is `blocked` (SHMF_E_NOSPC,
+ * SHMF_E_NOFILES) is no such reason. */
 int shmfi_mpi_work_progress(struct shmfi_mpi_work *work, struct shmf_error *err);
 
 /* 1: the next result, of the `*turn`th task that was given; 0: there is none now; or why there will
@@ -262,6 +264,9 @@ struct shmfi_mpi_root *shmfi_mpi_root_new(const struct shmf_mpi *mpi,
 /* As shmf_mpi_iter_next. */
 int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
                         struct shmf_error *err);
+
+/* The failure is the end, whatever its code. NULL is fine: it is not. */
+bool shmfi_mpi_root_is_broken(const struct shmfi_mpi_root *root);
 
 /* Stops all nodes, throws away what still comes. 0, or the failure of MPI. */
 int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err);

@@ -122,6 +122,7 @@ static int open_report(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
     shmfi_mpi_root_count(root, node, &head.tally);
     if (!head.why.code || root->stopping)
         return SHMF_OK;
+    root->broken = true; /* whatever the code: the node does not try again */
     return shmf_error_set(err, head.why.code, "rank %d: %.220s", node->rank, head.why.message);
 }
 

@@ -157,8 +157,10 @@ static int hand_to(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node, int
             rc = give(root, node, &input, index, err);
         else if (rc == 0)
             break;
-        if (rc)
+        if (rc) {
+            root->broken = true;
             return rc;
+        }
         node->held++;
         node->runs++;
         root->out++;
@@ -199,7 +201,9 @@ int shmfi_mpi_root_came(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node
         .done = 1, .failed = got->result.status != SHMF_OK, .nanoseconds = ns};
     got->result.node = (int)(node - root->nodes);
     shmfi_mpi_root_count(root, node, &one);
-    return shmfi_mpi_line_keep(&root->line, got, err);
+    int rc = shmfi_mpi_line_keep(&root->line, got, err);
+    root->broken = root->broken || rc;
+    return rc;
 }
 
 static int own_results(struct shmfi_mpi_root *root, int *moved, struct shmf_error *err)
@@ -212,6 +216,7 @@ static int own_results(struct shmfi_mpi_root *root, int *moved, struct shmf_erro
         struct shmfi_mpi_got *got = shmfi_mpi_own(result);
         if (got)
             got->key = root->options.stay ? turn : got->result.index;
+        root->broken = root->broken || !got;
         rc = got ? shmfi_mpi_root_came(root, node, got, err) : shmfi_mpi_no_memory(err);
         ++*moved;
     }
@@ -247,23 +252,33 @@ static struct shmfi_mpi_got *hand_over(struct shmfi_mpi_root *root)
     return got;
 }
 
+/* There is no task for it any more: it need not have asked, which it cannot when it is late. */
+static bool has_had_all(const struct shmfi_mpi_root *root, const struct shmfi_mpi_node *node)
+{
+    int64_t next = root->options.block ? node->next : root->next;
+    return node->idle || (counted(root) ? next >= root->tasks->count : root->ended);
+}
+
 /* All tasks are handed out and taken. */
 static bool is_over(const struct shmfi_mpi_root *root)
 {
     for (int i = 0; i < root->n_nodes; i++)
-        if (!root->nodes[i].idle)
+        if (!has_had_all(root, &root->nodes[i]))
             return false;
     return root->out == 0;
 }
 
-/* Why what comes cannot be held now; NULL: it can. What waits here for its turn may be what the own
- * pool lacks, and its turn may come. */
+/* Why what comes cannot be held now; NULL: it can. What waits here for its turn may be the memory
+ * that the own pool lacks, and its turn may come. */
 static const struct shmf_error *blocked(const struct shmfi_mpi_root *root)
 {
     if (root->blocked.code)
         return &root->blocked;
+    const struct shmf_error *own = root->own ? &root->own->blocked : NULL;
+    if (!own || !own->code)
+        return NULL;
     bool waits = root->line.ready && !root->options.stay;
-    return root->own && root->own->blocked.code && !waits ? &root->own->blocked : NULL;
+    return waits && own->code == SHMF_E_NOSPC ? NULL : own;
 }
 
 int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
@@ -307,11 +322,22 @@ static int say_stop(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
     int rc = has_sent(node, err);
     if (rc != 1)
         return rc;
-    node->told = true;
     node->orders.size = 0;
     if (!shmfi_mpi_extend(&node->orders, sizeof(struct shmfi_mpi_orders)))
         return shmfi_mpi_no_memory(err);
+    node->told = true;
     return send_orders(root, node, (struct shmfi_mpi_orders){.stop = root->late ? 2 : 1}, err);
+}
+
+/* Others wait for the end, so memory is waited for, too. */
+static int unless_no_memory(int rc)
+{
+    return rc == SHMF_E_NOMEM ? SHMF_OK : rc;
+}
+
+bool shmfi_mpi_root_is_broken(const struct shmfi_mpi_root *root)
+{
+    return root && root->broken;
 }
 
 int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
@@ -328,11 +354,11 @@ int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
             struct shmfi_mpi_node *node = &root->nodes[i];
             if (node->rank == root->mpi->place.rank)
                 continue;
-            rc = say_stop(root, node, err);
+            rc = unless_no_memory(say_stop(root, node, err));
             waiting += !node->last || !node->told || (!rc && has_sent(node, err) != 1);
         }
         if (!rc && waiting)
-            rc = shmfi_mpi_root_receive(root, &moved, err);
+            rc = unless_no_memory(shmfi_mpi_root_receive(root, &moved, err));
         if (!rc && waiting && !moved)
             shmfi_mpi_rest(&patience, NULL, root->flowing > 0);
         else

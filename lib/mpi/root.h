@@ -58,12 +58,13 @@ struct shmfi_mpi_root {
     struct shmfi_mpi_work *own; /* NULL: the root does not lead its node */
     struct shmfi_mpi_node *nodes;
     int n_nodes;
-    int workers;   /* of all nodes */
-    int busy;      /* nodes from which something is being received */
-    int flowing;   /* of these, with a body under way */
-    int64_t next;  /* to be handed out, where there are no blocks */
-    bool ended;    /* tasks->next said so */
-    bool late;     /* call_seconds have passed */
+    int workers;  /* of all nodes */
+    int busy;     /* nodes from which something is being received */
+    int flowing;  /* of these, with a body under way */
+    int64_t next; /* to be handed out, where there are no blocks */
+    bool ended;   /* tasks->next said so */
+    bool late;    /* call_seconds have passed */
+    bool broken;  /* a task or a result is lost: what it failed with is no matter of trying again */
     bool stopping; /* what comes is thrown away */
     int64_t out;   /* tasks handed out whose results were not taken */
     struct shmfi_mpi_line line;

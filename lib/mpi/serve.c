@@ -199,6 +199,15 @@ static int move_bodies(struct shmfi_mpi_server *server, int *moved, struct shmf_
 /* ---- until the root says stop ------------------------------------------------------------------
  */
 
+/* There is no file for what comes, and nothing on its way that would give one back. Where results
+ * stay, the caller has them, and is told. */
+static bool is_stuck(const struct shmfi_mpi_server *server)
+{
+    const struct shmfi_mpi_work *work = server->work;
+    return work->blocked.code == SHMF_E_NOFILES && !work->terms.stay && !work->done &&
+           !server->packages;
+}
+
 /* What came from the root, and from the pool. */
 static int look(struct shmfi_mpi_server *server, int *moved, struct shmf_error *err)
 {
@@ -209,6 +218,8 @@ static int look(struct shmfi_mpi_server *server, int *moved, struct shmf_error *
     int came = shmfi_mpi_work_progress(server->work, &why);
     if (came < 0)
         note(server, &why);
+    else if (is_stuck(server))
+        note(server, &server->work->blocked);
     else
         *moved += came + take_results(server);
     return SHMF_OK;
@@ -308,6 +319,12 @@ struct shmfi_mpi_server *shmfi_mpi_server_new(const struct shmf_mpi *mpi,
                                         .sending = MPI_REQUEST_NULL,
                                         .packages_end = &server->packages,
                                         .line = {.unordered = work->terms.unordered}};
+    /* From here on there is room for a report, if for no results in it. */
+    if (!shmfi_mpi_extend(&server->report, sizeof(struct shmfi_mpi_report))) {
+        free(server);
+        shmfi_mpi_no_memory(err);
+        return NULL;
+    }
     return server;
 }
 

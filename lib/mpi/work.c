@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+/* Seconds in which a worker sends the file again that there was no room for, where there is some by
+ * now. */
+#define A_MOMENT 1.0
+
 struct shmfi_mpi_job {
     struct shmfi_mpi_work *work;
     struct shmf_future *future;
@@ -23,7 +27,16 @@ static void line_up(struct shmfi_mpi_work *work, struct shmfi_mpi_job *job)
     work->done_end = &job->next;
 }
 
-static void leave_running(struct shmfi_mpi_job *job)
+static void enter(struct shmfi_mpi_job **list, struct shmfi_mpi_job *job)
+{
+    job->at = list;
+    job->next = *list;
+    if (job->next)
+        job->next->at = &job->next;
+    *list = job;
+}
+
+static void leave(struct shmfi_mpi_job *job)
 {
     *job->at = job->next;
     if (job->next)
@@ -35,7 +48,7 @@ static void is_done(struct shmf_future *future, void *user)
 {
     struct shmfi_mpi_job *job = user;
     job->future = future;
-    leave_running(job);
+    leave(job);
     line_up(job->work, job);
 }
 
@@ -46,11 +59,8 @@ int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void
     struct shmfi_mpi_job *job = calloc(1, sizeof *job);
     if (!job)
         return shmfi_mpi_no_memory(err);
-    *job = (struct shmfi_mpi_job){
-        .work = work, .next = work->running, .at = &work->running, .turn = work->given++};
-    if (job->next)
-        job->next->at = &job->next;
-    work->running = job;
+    *job = (struct shmfi_mpi_job){.work = work, .turn = work->given++};
+    enter(&work->running, job);
     const struct shmf_task_input input = {arg, size, work->tasks->handles, work->tasks->n_handles};
     const struct shmf_submit_options options = {.context = work->tasks->context,
                                                 .seed = shmf_task_seed_of(work->terms.seed, index),
@@ -64,18 +74,30 @@ int shmfi_mpi_work_submit(struct shmfi_mpi_work *work, int64_t index, const void
         job->future = future;
         return SHMF_OK;
     }
-    leave_running(job);
+    leave(job);
     free(job);
     if (err)
         *err = why;
     return why.code;
 }
 
+static bool has_lasted(double *since)
+{
+    double now = MPI_Wtime();
+    if (*since == 0)
+        *since = now;
+    return now - *since >= A_MOMENT;
+}
+
 int shmfi_mpi_work_progress(struct shmfi_mpi_work *work, struct shmf_error *err)
 {
     work->blocked.code = SHMF_OK;
     int rc = shmf_pool_progress(work->pool, &work->blocked);
-    if (rc == SHMF_E_NOSPC)
+    if (rc != SHMF_E_NOFILES)
+        work->no_files_since = 0;
+    else if (!has_lasted(&work->no_files_since))
+        work->blocked.code = SHMF_OK;
+    if (rc == SHMF_E_NOSPC || rc == SHMF_E_NOFILES)
         return 0;
     if (rc < 0 && err)
         *err = work->blocked;
@@ -88,14 +110,9 @@ int shmfi_mpi_work_take(struct shmfi_mpi_work *work, struct shmf_result **result
     struct shmfi_mpi_job *job = work->done;
     if (!job)
         return 0;
-    struct shmf_error why;
-    int rc = shmf_future_wait(job->future, 0, &why);
-    if (rc == SHMF_E_NOFILES)
-        work->blocked = why;
-    else if (rc && rc != SHMF_E_TIMEOUT && err)
-        *err = why;
+    int rc = shmf_future_wait(job->future, 0, err);
     if (rc)
-        return rc == SHMF_E_NOFILES || rc == SHMF_E_TIMEOUT ? 0 : rc;
+        return rc;
     *result = shmf_future_take(job->future);
     *turn = job->turn;
     work->done = job->next;
@@ -116,15 +133,19 @@ static void forget(struct shmfi_mpi_job *job)
     }
 }
 
-/* A future that is freed calls nobody any more; one that is cancelled may, and lines up. */
+/* A future that is freed calls nobody any more; while one is cancelled, it and any other may call,
+ * and line up: the first that was not asked yet is looked for anew each time. */
 void shmfi_mpi_work_stop(struct shmfi_mpi_work *work, bool ends)
 {
-    for (struct shmfi_mpi_job *job = ends ? work->running : NULL, *next; job; job = next) {
-        next = job->next;
+    struct shmfi_mpi_job *asked = NULL, *job;
+    while (ends && (job = work->running)) {
+        leave(job);
+        enter(&asked, job);
         shmf_future_cancel(job->future);
     }
     struct shmfi_mpi_job *running = work->running, *done = work->done;
     shmfi_mpi_work_start(work);
+    forget(asked);
     forget(running);
     forget(done);
 }

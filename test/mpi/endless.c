@@ -1,5 +1,5 @@
 /* endless [RANKS_PER_NODE [STAY]]: says who runs where, "RANK NODE NODE_RANK PID", and "going" when
- * tasks run; then goes on until it is killed (killed.py). */
+ * tasks run; all of it says rank 0; then goes on until it is killed (killed.py). */
 #include "mpi/ranks.h"
 
 static int yield(struct shmf_task_input *input, void *user)
@@ -33,6 +33,18 @@ static struct shmf_frame *give_frame(void)
     return frame;
 }
 
+/* By one rank: lines of several ranks come in any order. */
+static void say_who_runs_where(void)
+{
+    int mine[4] = {place.rank, place.node, place.node_rank, (int)getpid()};
+    int(*all)[4] = calloc((size_t)place.ranks, sizeof *all);
+    check(all);
+    MPI_Gather(mine, 4, MPI_INT, all, 4, MPI_INT, 0, MPI_COMM_WORLD);
+    for (int i = 0; place.rank == 0 && i < place.ranks; i++)
+        printf("%d %d %d %d\n", all[i][0], all[i][1], all[i][2], all[i][3]);
+    free(all);
+}
+
 int main(int argc, char **argv)
 {
     struct shmf_mpi_options options = {.ranks_per_node = argc > 1 ? atoi(argv[1]) : 0};
@@ -47,9 +59,7 @@ int main(int argc, char **argv)
     shmf_mpi_place(mpi, -1, &place);
     struct shmf_pool *pool = place.node_rank == 0 ? shmf_pool_new(&early, &err) : NULL;
     struct shmf_frame *frame = give_frame();
-    printf("%d %d %d %d\n", place.rank, place.node, place.node_rank, (int)getpid());
-    fflush(stdout);
-    MPI_Barrier(MPI_COMM_WORLD);
+    say_who_runs_where();
     struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, 0, pool, make_array, &tasks, &imap, &err);
     check(iter);
     for (int64_t taken = 0; shmf_mpi_iter_next(iter, &result, &err) == 1; taken++) {

@@ -365,7 +365,8 @@ static void a_leader_that_keeps_too_much_is_told_and_goes_on(void)
         .workers = WORKERS, .start = SHMF_START_EARLY, .budget_bytes = 8 * MEGABYTE};
     struct shmf_pool *tight = place.node_rank ? NULL : shmf_pool_new(&small, &err);
     struct shmf_tasks tasks = {.count = (int64_t)30 * place.nodes};
-    struct shmf_mpi_imap_options options = {.block = 1, .stay = 1};
+    /* In order: what waits for its turn, three results at most, is kept from others, too. */
+    struct shmf_mpi_imap_options options = {.imap.window = 4, .block = 1, .stay = 1};
     struct shmf_mpi_result *kept[MOST_KEPT], *result;
     int64_t taken = 0, refused = 0, n = 0;
     int rc;

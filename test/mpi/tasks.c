@@ -126,17 +126,17 @@ static int yield_a_handle(struct shmf_task_input *input, void *user)
     return 1;
 }
 
-static void what_the_source_fails_with_is_everybodys(void)
+static void what_the_source_fails_with_is_everybodys(int code)
 {
-    struct source source = {.most = 10, .fails_with = SHMF_E_NOTFOUND};
+    struct source source = {.most = 10, .fails_with = code};
     struct shmf_tasks tasks = {.count = -1, .next = yield_one, .user = &source};
     struct shmf_mpi_result *result;
     int rc;
     struct shmf_mpi_iter *iter = shmf_mpi_imap(mpi, 0, pool, square, &tasks, NULL, &err);
     while ((rc = shmf_mpi_iter_next(iter, &result, &err)) == 1)
         shmf_mpi_result_free(result);
-    check(rc == SHMF_E_NOTFOUND && !result && strstr(err.message, "tasks.next"));
-    check(shmf_mpi_iter_next(iter, &result, &err) == SHMF_E_NOTFOUND);
+    check(rc == code && !result && strstr(err.message, "tasks.next"));
+    check(shmf_mpi_iter_next(iter, &result, &err) == code);
     shmf_mpi_iter_free(iter);
     tasks.next = yield_a_handle;
     iter = shmf_mpi_imap(mpi, 0, pool, square, &tasks, NULL, &err);
@@ -197,6 +197,13 @@ static void a_task_beyond_its_deadline_is_ended(void)
     shmf_mpi_iter_free(iter);
 }
 
+static int return_nothing(struct shmf_task *task, void *context)
+{
+    (void)task;
+    (void)context;
+    return 0;
+}
+
 static int sleep_forever(struct shmf_task *task, void *context)
 {
     (void)task;
@@ -216,6 +223,31 @@ static void a_call_beyond_its_time_is_ended(void)
     shmf_mpi_iter_free(iter);
     if (pool)
         check_ok(shmf_pool_join(pool, 100, &err), "join"); /* what ran was ended */
+}
+
+/* However long the caller looks at the last result. Where a task takes longer than the call may, it
+ * is tried again with more time. */
+static void a_call_that_had_all_results_in_time_is_none_beyond_it(int64_t block)
+{
+    struct shmf_tasks tasks = {.count = place.nodes};
+    struct shmf_mpi_imap_options options = {.imap.window = 1, .block = block};
+    struct shmf_mpi_result *result;
+    int rc = SHMF_E_TIMEOUT;
+    for (double seconds = 0.3; rc == SHMF_E_TIMEOUT; seconds *= 2) {
+        int64_t taken = 0;
+        options.imap.call_seconds = seconds;
+        struct shmf_mpi_iter *iter =
+            shmf_mpi_imap(mpi, 0, pool, return_nothing, &tasks, &options, &err);
+        check(iter);
+        while ((rc = shmf_mpi_iter_next(iter, &result, &err)) == 1) {
+            if (++taken == place.nodes)
+                usleep((useconds_t)(seconds * 1e6));
+            shmf_mpi_result_free(result);
+        }
+        check(rc == 0 || rc == SHMF_E_TIMEOUT);
+        check(!is_root || (rc == 0) == (taken == place.nodes));
+        shmf_mpi_iter_free(iter);
+    }
 }
 
 static void what_one_rank_lacks_fails_all(void)
@@ -372,11 +404,14 @@ static void everything(void)
     results_of_all_kinds_come(4 * KINDS, 7);
     no_more_tasks_than_the_windows_are_out(false);
     no_more_tasks_than_the_windows_are_out(true);
-    what_the_source_fails_with_is_everybodys();
+    what_the_source_fails_with_is_everybodys(SHMF_E_NOTFOUND);
+    what_the_source_fails_with_is_everybodys(SHMF_E_NOMEM); /* not the iteration's own */
     a_worker_that_dies_costs_its_task(0);
     a_worker_that_dies_costs_its_task(3);
     a_task_beyond_its_deadline_is_ended();
     a_call_beyond_its_time_is_ended();
+    a_call_that_had_all_results_in_time_is_none_beyond_it(0);
+    a_call_that_had_all_results_in_time_is_none_beyond_it(1);
     what_one_rank_lacks_fails_all();
     a_node_that_cannot_go_on_fails_the_iteration();
     tasks_see_their_nodes_frame_and_context_and_the_roots_seed();
