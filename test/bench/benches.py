@@ -87,7 +87,7 @@ BENCHES = [
     ns("loc", ["shmframe"], program="loc_1e6", at=[1000, 30000, 10000000], quick_at=[1000],
        warm=10000, seconds=0.2),
     ns("loc_1e6", ["shmframe", "raw", "python_shared"], warm=10000, seconds=0.4),
-    Bench("result_sizes", ["shmframe", "omp_prealloc", "sequential", "pipe_copy"],
+    Bench("result_sizes", ["shmframe", "omp_prealloc", "raw", "sequential", "pipe_copy"],
           at=lengths(8, 512 * MIB, 4) + [GIB], quick_at=[8, 2 * KIB, 128 * KIB, 2 * MIB, 32 * MIB],
           seconds=0.25, warm=4),
     # links of a chain of multiplications, about a nanosecond each

@@ -8,7 +8,7 @@ static const struct measure *find(const char *bench, const char *impl)
 {
     const struct measure *const tables[] = {
         bench_roundtrip, bench_loops, bench_lookup, bench_life,   bench_memory,
-        bench_inplace,   way_plain,   way_pipe,     way_shmframe,
+        bench_inplace,   way_plain,   way_pipe,     way_shmframe, way_raw,
 #ifdef _OPENMP
         way_omp,
 #endif

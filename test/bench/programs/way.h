@@ -18,7 +18,7 @@ void way_prepare(void);
 /* The answer of every way: the rate, and what the consumer saw. */
 void way_reply(struct reply *reply, int64_t n_tasks, double seconds, uint64_t sum);
 
-extern const struct measure way_plain[], way_omp[], way_pipe[], way_shmframe[];
+extern const struct measure way_plain[], way_omp[], way_pipe[], way_shmframe[], way_raw[];
 extern const struct measure bench_roundtrip[], bench_loops[], bench_lookup[], bench_life[],
     bench_memory[], bench_inplace[];
 
