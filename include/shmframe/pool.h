@@ -94,9 +94,11 @@ struct shmf_pool_options {
  * each other as ever. Those that are forked later are copies of the same moment as the first, since
  * the supervisor forks them; results, and how calls are divided among workers, are those of a pool
  * of `workers`. What differs: the calls that need more workers pay for the forks, without waiting
- * for them, and a fork that fails is tried again, as is one in the stead of a worker that died,
- * where it would have been an error here. Workers once forked stay. An inline pool has none,
- * whatever it says.
+ * for them; inputs that are younger than the pool reach a new worker when the application is next
+ * in a call of the pool, for which its task waits, outside its deadline; and a fork that fails is
+ * tried again, as is one in the stead of a worker that died, where it would have been an error
+ * here: nothing tells of it while another worker has a task. Workers once forked stay. An inline
+ * pool has none, whatever it says.
  * Errors: SHMF_E_INVAL (names the field), SHMF_E_NOMEM, SHMF_E_NOFILES, SHMF_E_SYS. */
 SHMF_API struct shmf_pool *shmf_pool_new(const struct shmf_pool_options *options,
                                          struct shmf_error *err);

@@ -356,12 +356,16 @@ uint64_t shmfi_board_claim(struct shmfi_board *board, struct shmfi_claimer *me)
     return SHMFI_NO_TICKET;
 }
 
-void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket,
-                       uint64_t now)
+void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket)
 {
     struct shmfi_line *line = &board->lines[me->worker];
-    atomic_store_explicit(&line->started, now, memory_order_relaxed);
+    atomic_store_explicit(&line->started, 0, memory_order_relaxed);
     atomic_store_explicit(&line->current, ticket, memory_order_release);
+}
+
+void shmfi_board_time(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t now)
+{
+    atomic_store_explicit(&board->lines[me->worker].started, now, memory_order_relaxed);
 }
 
 struct shmfi_record *shmfi_board_record(struct shmfi_board *board, const struct shmfi_claimer *me)

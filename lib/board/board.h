@@ -106,9 +106,10 @@ const _Atomic uint64_t *shmfi_board_next(const struct shmfi_board *board,
  * ticket: look at `tail`. */
 uint64_t shmfi_board_claim_next(struct shmfi_board *board, struct shmfi_claimer *me);
 
-/* Says on the board which task runs, for the supervisor to see. */
-void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket,
-                       uint64_t now);
+/* Says on the board which task is in hand, for the supervisor to see; and since when its function
+ * runs, where the supervisor is to end it in time. */
+void shmfi_board_start(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t ticket);
+void shmfi_board_time(struct shmfi_board *board, const struct shmfi_claimer *me, uint64_t now);
 
 /* Could there be something to claim? For use while waiting: one load. */
 bool shmfi_board_has_news(const struct shmfi_board *board, const struct shmfi_claimer *me);

@@ -155,8 +155,9 @@ struct shmfi_line {
     alignas(SHMFI_LINE) _Atomic uint64_t current; /* ticket, ~0: none; cleared before `done` grows,
                                                      so that whoever sees it in a stopped worker may
                                                      end that task */
-    _Atomic uint64_t started; /* ns, CLOCK_MONOTONIC: when it began the task in `current`, where
-                                 that has a deadline; stored before `current` */
+    _Atomic uint64_t started; /* ns, CLOCK_MONOTONIC: when the function of the task in `current`
+                                 began, where that has a deadline; 0, stored before `current`:
+                                 it did not, say because inputs are on their way */
     _Atomic uint64_t taken;   /* return entries consumed */
 
     /* The worker: what it counted. A successor goes on from there; the supervisor

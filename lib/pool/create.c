@@ -188,7 +188,7 @@ static int await_workers(struct shmf_pool *pool, struct shmf_error *err)
         if (shmfi_now() > deadline)
             return shmfi_error(err, SHMF_E_TIMEOUT, "the supervisor did not start %u workers",
                                pool->places);
-        struct pollfd fd = {pool->control, shmfi_deaf_events(&pool->deaf), 0};
+        struct pollfd fd = shmfi_deaf_poll(&pool->deaf, pool->control);
         shmfi_sys.poll(&fd, 1, shmfi_deaf_ms(&pool->deaf, START_MS));
         shmfi_pool_read_control(pool);
     }
@@ -246,8 +246,8 @@ static void await_end(struct shmf_pool *pool)
     uint64_t deadline = shmfi_now() + STOP_MS * UINT64_C(1000000);
     bool killed = false;
     while (!pool->supervisor_gone) {
-        struct pollfd fds[] = {{pool->control, shmfi_deaf_events(&pool->deaf), 0},
-                               {pool->supervisor_pidfd, POLLIN, 0}};
+        short readable = pool->deaf.tries ? 0 : POLLIN; /* its end in any case */
+        struct pollfd fds[] = {{pool->control, readable, 0}, {pool->supervisor_pidfd, POLLIN, 0}};
         shmfi_sys.poll(fds, 2, shmfi_deaf_ms(&pool->deaf, LOOK_MS));
         shmfi_pool_read_control(pool);
         if (fds[0].revents & POLLHUP)

@@ -165,7 +165,7 @@ void shmfi_early_serve(const struct shmfi_early_process *given)
     shmfi_sys.fcntl(given->socket, F_SETFL, O_NONBLOCK | O_ASYNC);
     announce(given);
     for (;;) {
-        struct pollfd fds[] = {{given->socket, shmfi_deaf_events(&self.deaf), 0},
+        struct pollfd fds[] = {shmfi_deaf_poll(&self.deaf, given->socket),
                                {given->app_pidfd, POLLIN, 0}};
         int most = shmfi_deaf_ms(&self.deaf, given->app_pidfd < 0 ? POLL_MS : -1);
         int ready = shmfi_sys.poll(fds, 2, most);

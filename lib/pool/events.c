@@ -52,8 +52,9 @@ int shmf_pool_progress(struct shmf_pool *pool, struct shmf_error *err)
         rc = shmfi_pool_advance(pool, err);
         shmfi_desk_flush(pool);
         blocked = shmfi_pool_share_memory(pool);
-        /* Workers ring the descriptor from here on, unless there is news already. */
-    } while (rc >= 0 && !pool->broken && pool->epoll >= 0 &&
+        /* Workers ring the descriptor from here on, unless there is news already. Who is deaf
+         * to news is called again, because the message that it cannot hear stays. */
+    } while (rc >= 0 && !pool->broken && !pool->deaf.tries && pool->epoll >= 0 &&
              !shmfi_app_sleeps(&pool->board, shmfi_pool_has_news, pool));
     if (rc >= 0)
         rc = (int)(pool->stats.tasks_done - done);

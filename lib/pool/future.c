@@ -127,6 +127,8 @@ static void empty_backlog(struct shmf_pool *pool)
 
 int shmfi_pool_advance(struct shmf_pool *pool, struct shmf_error *err)
 {
+    if (pool->coming) /* who is new lacks regions that are younger than the pool */
+        shmfi_pool_read_control(pool);
     int harvested = shmfi_pool_harvest(pool, err);
     if (harvested > 0)
         shmfi_pool_wake_parked(pool);

@@ -223,6 +223,8 @@ static int next_inline(struct shmf_iter *iter, struct shmf_result **result, stru
         return shmfi_call_off(iter->pool, &iter->sink, err);
     run_one(iter, iter->pool);
     *result = take(iter);
+    if (!*result && !iter->pool) /* freed meanwhile: another thread may have had what we made */
+        return shmfi_error(err, SHMF_E_CLOSED, "iter: its pool was freed");
     if (!*result)
         return finished(iter, err);
     shmfi_progress_show(&iter->progress);

@@ -93,7 +93,10 @@ static int tell_in_time(struct shmf_pool *pool, struct shmf_error *err)
 
 static void set_places(struct shmf_pool *pool, uint32_t places)
 {
-    pool->coming = places > pool->places ? pool->coming + places - pool->places : 0;
+    for (uint32_t w = pool->places; w < places; w++)
+        pool->coming += !pool->members[w].incarnation;
+    if (places < pool->places)
+        pool->coming = 0;
     pool->places = places;
     if (pool->n_workers < places)
         pool->n_workers = places;
@@ -127,6 +130,9 @@ static int resize_locked(struct shmf_pool *pool, uint32_t workers, struct shmf_e
     for (uint32_t w = places; w < pool->n_workers; w++)
         shmfi_wake(&pool->board, w);
     shmfi_pool_forget_surplus(pool);
+    if (pool->told > places)
+        pool->told =
+            places; /* who is wanted again later must be asked for, whatever comes of this */
     return tell_in_time(pool, err);
 }
 

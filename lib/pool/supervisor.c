@@ -130,7 +130,7 @@ static _Noreturn void loop(struct shmfi_supervisor *self)
     for (;;) {
         shmfi_supervisor_spawn(self);
         struct pollfd fds[] = {{self->signals, POLLIN, 0},
-                               {self->setup->control, shmfi_deaf_events(&self->deaf), 0},
+                               shmfi_deaf_poll(&self->deaf, self->setup->control),
                                {self->setup->app_pidfd, POLLIN, 0}};
         shmfi_sys.poll(fds, 3, shmfi_deaf_ms(&self->deaf, timeout_ms(self)));
         if (shmfi_app_is_dead(self->setup))

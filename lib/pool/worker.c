@@ -208,11 +208,14 @@ static void run(struct shmfi_worker *self, uint64_t ticket)
 {
     const struct shmfi_slot *slot = &self->board->slots[shmfi_ticket_slot(ticket)];
     self->idle_again = 0;
-    shmfi_board_start(self->board, &self->me, ticket, slot->deadline ? shmfi_now() : 0);
+    shmfi_board_start(self->board, &self->me, ticket);
     self->task_bytes = 0;
-    if (prepare(self, slot))
+    if (prepare(self, slot)) {
+        if (slot->deadline)
+            shmfi_board_time(self->board, &self->me, shmfi_now());
         shmfi_task_run(&self->task, (shmf_task_fn)(uintptr_t)slot->function,
                        (void *)(uintptr_t)slot->context);
+    }
     shmfi_flush_output();
     fill_record(self, ticket);
     shmfi_worker_count_task(self);

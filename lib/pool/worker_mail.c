@@ -157,7 +157,7 @@ void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_hand
             return;
         if (shmfi_deaf_for_good(&self->deaf) && !shmfi_ids_add(&self->lost, handle->region))
             return;
-        struct pollfd news = {self->socket, shmfi_deaf_events(&self->deaf), 0};
+        struct pollfd news = shmfi_deaf_poll(&self->deaf, self->socket);
         shmfi_sys.poll(&news, 1, shmfi_deaf_ms(&self->deaf, LOOK_MS));
         shmfi_worker_check_app(self);
     }

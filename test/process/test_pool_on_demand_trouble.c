@@ -2,6 +2,7 @@
  * messages that cannot be sent, before all are there. */
 #include "on_demand_calls.h"
 
+#include "pool/pool_internal.h"
 #include "support/faults.h"
 
 /* ---- other numbers ------------------------------------------------------------------------ */
@@ -148,12 +149,6 @@ static ssize_t send_or_refuse(int fd, const struct msghdr *message, int flags)
     return refusal ? -1 : sendmsg(fd, message, flags);
 }
 
-static bool both_are_done(void *context)
-{
-    struct shmf_future **futures = context;
-    return shmf_future_done(futures[0]) && shmf_future_done(futures[1]);
-}
-
 static bool sleeps(void *pid)
 {
     struct test_process process;
@@ -182,7 +177,7 @@ static void test_a_request_that_could_not_be_sent_is_sent_again(void **state)
         refusal = 0;
         if (i % 2)
             for (double end = test_now() + test_seconds(30);
-                 test_now() < end && !both_are_done(futures);)
+                 test_now() < end && atomic_load(&meeting->come) < 2;)
                 assert_true(shmf_pool_progress(pool, NULL) >= 0);
         for (int k = 0; k < 2; k++) {
             assert_int_equal(status_of(futures[k]), SHMF_OK);
@@ -191,6 +186,44 @@ static void test_a_request_that_could_not_be_sent_is_sent_again(void **state)
         shmf_pool_free(pool);
         shmfi_sys = before;
     }
+}
+
+static int meet_with_input(struct shmf_task *task, void *context)
+{
+    return shmf_task_array(task, 0) ? meet(task, context) : SHMF_E_TASK;
+}
+
+static bool has_a_task(void *line)
+{
+    return atomic_load(&((struct shmfi_line *)line)->current) != SHMFI_NO_TICKET;
+}
+
+/* The second worker is new, and the array younger than the pool: nobody sends it before the
+ * application is in a call again. That is not the task's time. */
+static void test_a_task_that_waits_for_its_input_has_not_begun(void **state)
+{
+    (void)state;
+    expect_tasks(2);
+    struct shmf_pool *pool = pool_from(1, 2);
+    struct shmf_array *array = patterned_array(100000, 3);
+    struct shmf_handle handle = shmf_array_handle(array);
+    struct shmf_task_input input = {.handles = &handle, .n_handles = 1};
+    struct shmf_submit_options options = {.deadline_seconds = test_seconds(60)};
+    struct shmf_future *futures[2];
+    for (int i = 0; i < 2; i++)
+        futures[i] = submit_with(pool, meet_with_input, &input, &options);
+    struct shmfi_line *line = &pool->board.lines[1];
+    if (!pool->members[1].incarnation) { /* or it was heard of by then */
+        assert_true(test_wait_until(30, has_a_task, line));
+        assert_int_equal(atomic_load(&line->started), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(status_of(futures[i]), SHMF_OK);
+        shmf_future_free(futures[i]);
+    }
+    assert_true(atomic_load(&line->started) != 0);
+    shmf_array_free(array);
+    shmf_pool_free(pool);
 }
 
 int main(void)
@@ -204,6 +237,7 @@ int main(void)
         test_case(test_a_pool_may_be_freed_while_others_are_forked),
         test_case(test_a_fork_that_fails_later_is_tried_again),
         test_case(test_a_request_that_could_not_be_sent_is_sent_again),
+        test_case(test_a_task_that_waits_for_its_input_has_not_begun),
     };
     test_begin();
     begin_meetings();

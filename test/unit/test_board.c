@@ -395,8 +395,11 @@ static void test_the_running_task_is_shown_from_its_start_to_its_publication(voi
     struct shmfi_line *line = &f.board.lines[0];
     shmfi_board_queue(&f.board, 3, 5);
     uint64_t ticket = shmfi_board_claim(&f.board, &f.workers[0]);
-    shmfi_board_start(&f.board, &f.workers[0], ticket, 777);
+    atomic_store(&line->started, 666);
+    shmfi_board_start(&f.board, &f.workers[0], ticket);
     assert_int_equal(atomic_load(&line->current), ticket);
+    assert_int_equal(atomic_load(&line->started), 0);
+    shmfi_board_time(&f.board, &f.workers[0], 777);
     assert_int_equal(atomic_load(&line->started), 777);
     publish(&f, 0, ticket);
     assert_int_equal(atomic_load(&line->current), SHMFI_NO_TICKET);

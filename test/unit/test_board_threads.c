@@ -71,7 +71,7 @@ static void run(struct worker *self, uint64_t ticket)
 {
     struct shmfi_board *board = &self->crowd->board;
     const struct shmfi_slot *slot = &board->slots[shmfi_ticket_slot(ticket)];
-    shmfi_board_start(board, &self->me, ticket, 0);
+    shmfi_board_start(board, &self->me, ticket);
     if (slot->context) { /* it ends when so many of its kind have begun */
         atomic_fetch_add(&self->crowd->together, 1);
         while (atomic_load(&self->crowd->together) < slot->context)

@@ -78,7 +78,7 @@ static int set_up(void **state)
     pthread_mutex_init(&worker->memory_lock, &how);
     pthread_mutexattr_destroy(&how);
     shmfi_board_join(&f.board, &worker->me, 0, 1);
-    shmfi_board_start(&f.board, &worker->me, shmfi_ticket(0, 1), 0);
+    shmfi_board_start(&f.board, &worker->me, shmfi_ticket(0, 1));
     worker->patience.lent = 1;
     f.real = shmfi_sys;
     shmfi_sys.futex = made_up_futex;
