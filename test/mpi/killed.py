@@ -4,6 +4,7 @@ RUN is the command under which ranks are started, up to the number of them. In t
 another node, a rank that leads none, and all ranks of a node are killed while tasks run; mpirun must end then, and
 so must all processes of the job: with them goes the memory, of which no file has a name."""
 
+import contextlib
 import os
 import pathlib
 import secrets
@@ -51,6 +52,12 @@ def start(command, value):
     raise SystemExit(f'{command}: ended before it went')
 
 
+def kill(pid):
+    """Unless it is gone: when one rank is killed, mpirun kills the others."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def kill_some(command, name, choose):
     value = f'{secrets.token_hex(4)}-{name}'
     job, places = start(command, value)
@@ -60,7 +67,7 @@ def kill_some(command, name, choose):
     if not victims:
         raise SystemExit(f'{name}: no such rank in {places}')
     for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     began = time.monotonic()
     try:
         job.communicate(timeout=DEADLINE)
@@ -70,7 +77,7 @@ def kill_some(command, name, choose):
         left = marked(value)
     took = time.monotonic() - began
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     if left or job.returncode == 0:
         raise SystemExit(f'{name}: exit status {job.returncode}, {len(left)} processes stayed for {took:.0f} s')
     print(f'{name} killed: the job ended, and nothing of it was there after {took:.2f} s')
