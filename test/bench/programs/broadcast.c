@@ -235,12 +235,14 @@ static void print(int rounds, const char *chosen)
         double of[FIGURES];
         for (int f = 0; f < FIGURES; f++)
             of[f] = median(figures[way][f], rounds);
+        char share[32] = "";
+        if (strchr(chosen, letters[WINDOW]))
+            snprintf(share, sizeof share, ", %4.2f of the window's", of[RATIO]);
         if (strchr(chosen, letters[way]))
-            printf(
-                "%-11s given and read %7.4f s   made too %6.3f s, %4.2f of the window's   rank 0 "
-                "worked %6.3f s   %7.0f faults, %6.0f calls   %5.0f MiB\n",
-                names[way], of[GIVEN], of[MADE], of[RATIO], of[WORK], of[FAULTS], of[CALLS],
-                of[MEMORY]);
+            printf("%-11s given and read %7.4f s   made too %6.3f s%s   rank 0 worked %6.3f s   "
+                   "%7.0f faults, %6.0f calls   %5.0f MiB\n",
+                   names[way], of[GIVEN], of[MADE], share, of[WORK], of[FAULTS], of[CALLS],
+                   of[MEMORY]);
     }
 }
 
