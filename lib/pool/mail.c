@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "handle/fdpass.h"
+#include "pool/submit.h"
 #include "pool/worker.h"
 
 static void ask_again(struct shmf_pool *pool, uint32_t worker, uint64_t id)
@@ -78,29 +79,41 @@ void shmfi_pool_retire_orphans(struct shmf_pool *pool, bool all)
         retire(id);
 }
 
-void shmfi_pool_read_mail(struct shmf_pool *pool, uint32_t worker)
+/* One message; false: there is none that could be read. `*asked`: for what was sent once. */
+static bool read_one(struct shmf_pool *pool, uint32_t worker, bool *asked)
 {
     struct shmfi_member *member = &pool->members[worker];
-    if (member->socket < 0)
-        return;
-    for (;;) {
-        struct shmfi_mail mail;
-        int fd = -1;
-        int rc = shmfi_fdpass_receive(member->socket, &mail, sizeof mail, &fd, NULL);
-        if (rc < 0 && rc != SHMF_E_NOFILES && rc != SHMF_E_CORRUPT)
-            member->forgetful = true; /* what is in there cannot be read now */
-        if (rc != 1 && rc != SHMF_E_NOFILES)
-            return;
-        member->mail_read++;
-        if (mail.type == SHMFI_MAIL_REGION) {
-            take_region(pool, worker, &mail, fd);
-            continue;
-        }
-        if (fd >= 0)
-            shmfi_sys.close(fd);
-        if (mail.type == SHMFI_MAIL_DROP)
-            shmfi_pool_forget_region(member, mail.id);
+    struct shmfi_mail mail;
+    int fd = -1;
+    int rc = shmfi_fdpass_receive(member->socket, &mail, sizeof mail, &fd, NULL);
+    if (rc < 0 && rc != SHMF_E_NOFILES && rc != SHMF_E_CORRUPT)
+        member->forgetful = true; /* what is in there cannot be read now */
+    if (rc != 1 && rc != SHMF_E_NOFILES)
+        return false;
+    member->mail_read++;
+    if (mail.type == SHMFI_MAIL_REGION) {
+        take_region(pool, worker, &mail, fd);
+        return true;
     }
+    if (fd >= 0)
+        shmfi_sys.close(fd);
+    if (mail.type == SHMFI_MAIL_DROP)
+        shmfi_pool_forget_region(member, mail.id);
+    if (mail.type == SHMFI_MAIL_RESEND) {
+        shmfi_ids_remove(&member->sent, mail.id);
+        shmfi_ids_remove(&member->granted, mail.id);
+        *asked = true;
+    }
+    return true;
+}
+
+void shmfi_pool_read_mail(struct shmf_pool *pool, uint32_t worker)
+{
+    bool asked = false;
+    while (pool->members[worker].socket >= 0 && read_one(pool, worker, &asked))
+        continue;
+    if (asked)
+        shmfi_pool_resend_regions(pool);
 }
 
 static bool send_to(struct shmf_pool *pool, uint32_t worker, const struct shmfi_mail *mail, int fd)

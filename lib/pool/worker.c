@@ -96,8 +96,8 @@ static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_s
         return slot->payload;
     struct shmf_error err;
     struct shmfi_segment *segment;
-    shmfi_worker_await_region(self, &slot->spill);
-    if (shmfi_segment_open(&slot->spill, &segment, &err)) {
+    if (shmfi_worker_await_region(self, &slot->spill, &err) ||
+        shmfi_segment_open(&slot->spill, &segment, &err)) {
         shmfi_task_error(task, &err);
         return NULL;
     }
@@ -109,23 +109,26 @@ static const uint8_t *payload_of(struct shmfi_worker *self, const struct shmfi_s
 }
 
 /* What a selection is about, too: the application has seen to it that this is a selection's. */
-static void await(struct shmfi_worker *self, const struct shmf_handle *handle)
+static int await(struct shmfi_worker *self, const struct shmf_handle *handle,
+                 struct shmf_error *err)
 {
-    shmfi_worker_await_region(self, handle);
     const struct shmf_handle shared = shmf_handle_with(*handle, SHMF_READ_ONLY);
     struct shmfi_segment *segment;
-    if (handle->kind != SHMF_KIND_SELECTION || shmfi_segment_open(&shared, &segment, NULL))
-        return;
+    int rc = shmfi_worker_await_region(self, handle, err);
+    if (rc || handle->kind != SHMF_KIND_SELECTION || shmfi_segment_open(&shared, &segment, NULL))
+        return rc;
     const struct shmfi_selection_head *head = segment->base;
     const struct shmf_handle whole =
         shmf_handle_with(head->whole, (enum shmf_access)handle->access);
-    shmfi_worker_await_region(self, &whole);
+    rc = shmfi_worker_await_region(self, &whole, err);
     shmfi_segment_unref(segment);
+    return rc;
 }
 
 static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
 {
     struct shmf_task *task = &self->task;
+    struct shmf_error err;
     task->index = slot->index;
     task->seed = slot->seed;
     task->attempt = (int)slot->attempt;
@@ -144,8 +147,12 @@ static bool prepare(struct shmfi_worker *self, const struct shmfi_slot *slot)
     task->arg_size = slot->arg_size;
     task->own = (const void *)(payload + shmfi_payload_size(slot->arg_size, 0));
     task->n_own = slot->n_handles;
-    for (size_t i = 0; i < task->n_own; i++)
-        await(self, &task->own[i]);
+    for (size_t i = 0; i < task->n_own; i++) {
+        if (await(self, &task->own[i], &err)) {
+            shmfi_task_error(task, &err);
+            return false;
+        }
+    }
     if (!task->n_own && payload == slot->payload)
         task->began = news_at;
     return true;

@@ -52,6 +52,9 @@ struct shmfi_worker {
     struct shmfi_deaf deaf;     /* to the application */
     struct shmfi_ids sent;      /* our regions whose descriptor the application has */
     struct shmfi_ids lost;      /* application's regions that could not be mapped here */
+    struct shmfi_ids unasked;   /* of these, what tasks needed and it has not been asked for */
+    struct shmf_error lost_why; /* the last of them */
+    bool lost_any;              /* there was no memory to note one */
     struct shmfi_ids undropped; /* our regions whose end it has not been told of */
 };
 
@@ -60,8 +63,10 @@ struct shmfi_worker {
 /* Reads the application's messages if it says that there are any. */
 void shmfi_worker_read_mail(struct shmfi_worker *self);
 
-/* Makes sure that the handle can be opened here: waits for its region's descriptor. */
-void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle);
+/* Makes sure that the handle can be opened here: waits for its region's descriptor. Or why it could
+ * not be had; it is asked for again. */
+int shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle,
+                              struct shmf_error *err);
 
 /* Makes sure that the application has the region's descriptor. */
 int shmfi_worker_send_region(struct shmfi_worker *self, struct shmfi_region *region,

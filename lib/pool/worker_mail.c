@@ -48,14 +48,14 @@ int shmfi_worker_send_region(struct shmfi_worker *self, struct shmfi_region *reg
 
 /* The application must not wait for us, nor we for it: what does not fit waits for the next
  * time. */
-static void tell_dropped(struct shmfi_worker *self)
+static void tell(struct shmfi_worker *self, enum shmfi_mail_type type, struct shmfi_ids *regions)
 {
-    while (self->undropped.count) {
-        struct shmfi_mail mail = {.type = SHMFI_MAIL_DROP, .id = self->undropped.ids[0]};
+    while (regions->count) {
+        struct shmfi_mail mail = {.type = type, .id = regions->ids[0]};
         if (shmfi_fdpass_send(self->socket, &mail, sizeof mail, -1, NULL) == 0)
             return;
         count_mail(self);
-        shmfi_ids_remove(&self->undropped, mail.id);
+        shmfi_ids_remove(regions, mail.id);
     }
 }
 
@@ -66,25 +66,33 @@ void shmfi_worker_drop_region(void *context, uint64_t id)
         return;
     shmfi_ids_remove(&self->sent, id);
     shmfi_ids_add(&self->undropped, id);
-    tell_dropped(self);
+    tell(self, SHMFI_MAIL_DROP, &self->undropped);
 }
 
 /* ---- from the application ----------------------------------------------------------------- */
 
-/* What cannot be mapped for want of descriptors or mappings is lost: the task that needs it says
- * so. */
-static void take_region(struct shmfi_worker *self, const struct shmfi_mail *mail, int fd)
+/* Without memory to note which one, any that did not come is taken for it. */
+static void lose(struct shmfi_worker *self, uint64_t id, const struct shmf_error *why)
+{
+    self->lost_why = *why;
+    self->lost_any = shmfi_ids_add(&self->lost, id) || self->lost_any;
+}
+
+/* What cannot be mapped for want of descriptors or mappings is lost: a task that needs it fails for
+ * that, and later ones may have it. */
+static void take_region(struct shmfi_worker *self, const struct shmfi_mail *mail, int fd,
+                        struct shmf_error *why)
 {
     struct shmfi_region *region;
     int rc = SHMF_E_NOFILES;
     if (fd >= 0 && mail->type == SHMFI_MAIL_WRITABLE)
-        rc = shmfi_region_give_write_fd(mail->id, fd, NULL);
+        rc = shmfi_region_give_write_fd(mail->id, fd, why);
     else if (fd >= 0)
         rc = shmfi_region_find(mail->id)
-                 ? shmfi_region_give_fd(mail->id, fd, NULL)
-                 : shmfi_region_adopt(mail->id, mail->size, fd, NULL, &region, NULL);
+                 ? shmfi_region_give_fd(mail->id, fd, why)
+                 : shmfi_region_adopt(mail->id, mail->size, fd, NULL, &region, why);
     if (rc)
-        shmfi_ids_add(&self->lost, mail->id);
+        lose(self, mail->id, why);
     else
         shmfi_ids_remove(&self->lost, mail->id);
 }
@@ -103,15 +111,16 @@ static void empty_socket(struct shmfi_worker *self)
     self->mail_seen = atomic_load_explicit(&self->line->app_mail, memory_order_acquire);
     for (;;) {
         struct shmfi_mail mail;
+        struct shmf_error why = {.code = SHMF_E_NOFILES, .message = "no descriptor came with it"};
         int fd = -1;
-        int rc = shmfi_fdpass_receive(self->socket, &mail, sizeof mail, &fd, NULL);
+        int rc = shmfi_fdpass_receive(self->socket, &mail, sizeof mail, &fd, &why);
         shmfi_deaf(&self->deaf, rc);
         if (rc == SHMF_E_CLOSED)
             shmfi_leave(0); /* the pool was freed, or the application is dead */
         if (rc != 1 && rc != SHMF_E_NOFILES)
             return;
         if (mail.type == SHMFI_MAIL_REGION || mail.type == SHMFI_MAIL_WRITABLE) {
-            take_region(self, &mail, fd);
+            take_region(self, &mail, fd, &why);
             continue;
         }
         if (fd >= 0)
@@ -127,38 +136,54 @@ static void empty_socket(struct shmfi_worker *self)
 
 void shmfi_worker_read_mail(struct shmfi_worker *self)
 {
-    tell_dropped(self);
+    tell(self, SHMFI_MAIL_DROP, &self->undropped);
+    tell(self, SHMFI_MAIL_RESEND, &self->unasked);
     if (atomic_load_explicit(&self->line->app_mail, memory_order_acquire) != self->mail_seen)
         empty_socket(self);
 }
 
-/* Or will it never be? */
-static bool can_open(const struct shmfi_worker *self, const struct shmf_handle *handle)
+static bool can_open(const struct shmf_handle *handle)
 {
     const struct shmfi_region *region = shmfi_region_find(handle->region);
-    bool can = region;
     if (region && handle->access == SHMF_COPY_ON_WRITE)
-        can = shmfi_region_has_fd(region);
-    else if (region && handle->access == SHMF_WRITABLE)
-        can = shmfi_region_is_writable(region);
-    return can || shmfi_ids_has(&self->lost, handle->region);
+        return shmfi_region_has_fd(region);
+    if (region && handle->access == SHMF_WRITABLE)
+        return shmfi_region_is_writable(region);
+    return region;
+}
+
+static bool is_lost(const struct shmfi_worker *self, uint64_t id)
+{
+    return self->lost_any || shmfi_ids_has(&self->lost, id);
 }
 
 /* The application sends a descriptor before the first task that needs it, except to a worker that
  * it has not heard of yet: a successor that claimed a task before the application noticed the
  * death. Then the descriptor comes as soon as it does. */
-void shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle)
+int shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle,
+                              struct shmf_error *err)
 {
+    static const struct shmf_error is_deaf = {.code = SHMF_E_NOMEM,
+                                              .message = "no memory to receive it"};
+    uint64_t id = handle->region;
     if (self->deaf.tries)
         empty_socket(self); /* what was lost may be had now */
-    while (!can_open(self, handle)) {
+    while (!can_open(handle) && !is_lost(self, id)) {
         empty_socket(self);
-        if (can_open(self, handle))
-            return;
-        if (shmfi_deaf_for_good(&self->deaf) && !shmfi_ids_add(&self->lost, handle->region))
-            return;
+        if (can_open(handle) || is_lost(self, id))
+            break;
+        if (shmfi_deaf_for_good(&self->deaf)) {
+            lose(self, id, &is_deaf);
+            break;
+        }
         struct pollfd news = shmfi_deaf_poll(&self->deaf, self->socket);
         shmfi_sys.poll(&news, 1, shmfi_deaf_ms(&self->deaf, LOOK_MS));
         shmfi_worker_check_app(self);
     }
+    if (can_open(handle))
+        return SHMF_OK;
+    shmfi_ids_add(&self->unasked, id);
+    tell(self, SHMFI_MAIL_RESEND, &self->unasked);
+    return shmfi_error(err, self->lost_why.code, "region %016llx is lost to this worker: %.200s",
+                       (unsigned long long)id, self->lost_why.message);
 }

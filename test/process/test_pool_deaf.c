@@ -143,7 +143,7 @@ static void test_a_worker_that_is_deaf_for_good_fails_the_tasks_that_need_to_hea
     (void)state;
     struct shmf_pool *pool = pool_of(1);
     set_deaf(worker_pid(pool, 0), FOR_GOOD);
-    assert_true(use_new_array(pool) < 0);
+    assert_int_equal(use_new_array(pool), SHMF_E_NOMEM);
     assert_counts_up(map_count(pool, return_index, 20), 20);
     assert_true(atomic_load(&plan->made) < AT_MOST);
     lift();

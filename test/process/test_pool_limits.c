@@ -186,6 +186,63 @@ static void test_what_a_worker_did_whose_socket_was_lost_is_done_again(void **st
     assert_true(test_outcome_ok(test_in_child(hear_too_late, NULL, 60)));
 }
 
+/* ---- a worker that has no room ------------------------------------------------------------ */
+
+static int limit_files(struct shmf_task *task, void *context)
+{
+    struct rlimit limit = *(const struct rlimit *)shmf_task_arg(task);
+    (void)context;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int see_whether_patterned(struct shmf_task *task, void *context)
+{
+    const struct shmf_array *array = shmf_task_array(task, 0);
+    (void)context;
+    return !array ? SHMF_E_TASK : shmf_task_return_double(task, is_patterned(array, RESULT, 5));
+}
+
+static struct shmf_result *do_now(struct shmf_pool *pool, shmf_task_fn function,
+                                  const struct shmf_task_input *input)
+{
+    struct shmf_future *future = shmf_pool_submit(pool, function, input, NULL, NULL);
+    assert_int_equal(shmf_future_wait(future, test_seconds(30), NULL), SHMF_OK);
+    struct shmf_result *result = shmf_future_take(future);
+    shmf_future_free(future);
+    return result;
+}
+
+static void limit_files_of_the_worker(struct shmf_pool *pool, struct rlimit limit)
+{
+    struct shmf_task_input input = {.arg = &limit, .arg_size = sizeof limit};
+    struct shmf_result *result = do_now(pool, limit_files, &input);
+    assert_int_equal(shmf_result_status(result), SHMF_OK);
+    shmf_result_free(result);
+}
+
+static void test_a_task_whose_input_the_worker_has_no_descriptor_for_fails_for_that(void **state)
+{
+    (void)state;
+    struct shmf_pool *pool = pool_of(1);
+    struct rlimit enough;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &enough), 0);
+    for (int room = 0; room <= 1; room++) {
+        struct shmf_array *array = patterned_array(RESULT, 5);
+        struct shmf_handle handle = shmf_array_handle(array);
+        struct shmf_task_input input = {.handles = &handle, .n_handles = 1};
+        limit_files_of_the_worker(pool, room ? enough : (struct rlimit){0, enough.rlim_max});
+        struct shmf_result *result = do_now(pool, see_whether_patterned, &input);
+        assert_int_equal(shmf_result_status(result), room ? SHMF_OK : SHMF_E_NOFILES);
+        if (room)
+            assert_true(shmf_result_double(result) == 1);
+        else
+            assert_non_null(strstr(shmf_result_failure(result)->message, "RLIMIT_NOFILE"));
+        shmf_result_free(result);
+        shmf_array_free(array);
+    }
+    shmf_pool_free(pool);
+}
+
 int main(void)
 {
     test_begin();
@@ -195,6 +252,7 @@ int main(void)
         test_case(test_an_application_that_locks_its_memory_has_its_results),
         test_case(test_any_size_of_files),
         test_case(test_what_a_worker_did_whose_socket_was_lost_is_done_again),
+        test_case(test_a_task_whose_input_the_worker_has_no_descriptor_for_fails_for_that),
     };
     return cmocka_run_group_tests_name("pool: limits of the process", tests, NULL, NULL);
 }

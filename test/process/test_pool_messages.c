@@ -249,6 +249,26 @@ static void test_a_region_whose_descriptor_was_lost_is_asked_for_until_it_comes(
     assert_null(shmfi_region_find(7));
 }
 
+static void test_a_region_that_a_worker_lost_is_no_longer_taken_for_sent(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(1);
+    int socket = stage_announce(stage, 0, 1);
+    struct shmfi_member *member = &stage->members[0];
+    for (uint64_t id = 7; id <= 8; id++) {
+        assert_int_equal(shmfi_ids_add(&member->sent, id), 0);
+        assert_int_equal(shmfi_ids_add(&member->granted, id), 0);
+    }
+    stage_mail(socket, (struct shmfi_mail){.type = SHMFI_MAIL_RESEND, .id = 7}, -1);
+    shmfi_pool_read_mail(&stage->pool, 0);
+    for (uint64_t id = 7; id <= 8; id++) {
+        assert_int_equal(shmfi_ids_has(&member->sent, id), id == 8);
+        assert_int_equal(shmfi_ids_has(&member->granted, id), id == 8);
+    }
+    close(socket);
+    stage_free(stage);
+}
+
 static void test_a_region_that_cannot_be_one_is_not_asked_for(void **state)
 {
     (void)state;
@@ -466,6 +486,7 @@ int main(void)
         test_case(test_workers_that_are_ended_from_outside_or_with_the_pool_do_not),
         test_case(test_a_worker_that_ends_as_it_was_told_is_not_counted),
         test_case(test_a_region_whose_descriptor_was_lost_is_asked_for_until_it_comes),
+        test_case(test_a_region_that_a_worker_lost_is_no_longer_taken_for_sent),
         test_case(test_a_region_that_cannot_be_one_is_not_asked_for),
         test_case(test_a_region_that_cannot_be_noted_is_not_kept),
         test_case(test_messages_that_cannot_be_received_are_remembered),

@@ -31,6 +31,7 @@ static void actor_free(struct actor *actor)
 {
     shmfi_ids_clear(&actor->self.sent);
     shmfi_ids_clear(&actor->self.lost);
+    shmfi_ids_clear(&actor->self.unasked);
     shmfi_ids_clear(&actor->self.undropped);
     close(actor->self.socket);
     if (actor->app >= 0)
@@ -183,11 +184,13 @@ static void test_a_region_that_cannot_be_mapped_is_lost_until_its_descriptor_com
     (void)state;
     struct actor *actor = actor_new();
     struct shmf_handle handle = {.region = 77};
+    struct shmf_error err;
     int fd = stage_file();
     say(actor, region_mail(SHMFI_MAIL_REGION, 77), -1);
     shmfi_worker_read_mail(&actor->self);
     assert_true(shmfi_ids_has(&actor->self.lost, 77));
-    shmfi_worker_await_region(&actor->self, &handle); /* in vain: its task will say so */
+    assert_int_equal(shmfi_worker_await_region(&actor->self, &handle, &err), SHMF_E_NOFILES);
+    assert_non_null(strstr(err.message, "region 000000000000004d is lost"));
     assert_null(shmfi_region_find(77));
     for (int i = 0; i < 2; i++) { /* the second time it is known */
         say(actor, region_mail(SHMFI_MAIL_REGION, 77), fd);
@@ -196,11 +199,27 @@ static void test_a_region_that_cannot_be_mapped_is_lost_until_its_descriptor_com
         assert_non_null(shmfi_region_find(77));
     }
     handle.access = SHMF_COPY_ON_WRITE;
-    shmfi_worker_await_region(&actor->self, &handle);
+    assert_int_equal(shmfi_worker_await_region(&actor->self, &handle, &err), SHMF_OK);
     say(actor, (struct shmfi_mail){.type = SHMFI_MAIL_DROP, .id = 77}, -1);
     shmfi_worker_read_mail(&actor->self);
     assert_null(shmfi_region_find(77));
     close(fd);
+    actor_free(actor);
+}
+
+static void test_without_memory_to_note_what_is_lost_nobody_waits_for_it(void **state)
+{
+    (void)state;
+    struct actor *actor = actor_new();
+    struct shmf_handle handle = {.region = 77};
+    struct shmf_error err;
+    stage_calls_left = 0;
+    shmfi_sys.realloc = stage_realloc;
+    say(actor, region_mail(SHMFI_MAIL_REGION, 77), -1);
+    int rc = shmfi_worker_await_region(&actor->self, &handle, &err);
+    shmfi_sys.realloc = actor->stage->sys.realloc;
+    assert_int_equal(rc, SHMF_E_NOFILES);
+    assert_int_equal(actor->self.lost.count, 0);
     actor_free(actor);
 }
 
@@ -209,14 +228,16 @@ static void test_a_region_to_be_written_needs_a_descriptor_that_allows_it(void *
     (void)state;
     struct actor *actor = actor_new();
     struct shmf_handle handle = {.region = 77, .access = SHMF_WRITABLE};
+    struct shmf_error err;
     int fd = stage_file();
     say(actor, region_mail(SHMFI_MAIL_REGION, 77), fd);
     say(actor, region_mail(SHMFI_MAIL_WRITABLE, 77), -1);
-    shmfi_worker_await_region(&actor->self, &handle); /* in vain */
+    assert_int_equal(shmfi_worker_await_region(&actor->self, &handle, &err), SHMF_E_NOFILES);
     assert_false(shmfi_region_is_writable(shmfi_region_find(77)));
     assert_true(shmfi_ids_has(&actor->self.lost, 77));
     say(actor, region_mail(SHMFI_MAIL_WRITABLE, 77), fd);
     shmfi_worker_read_mail(&actor->self);
+    assert_int_equal(shmfi_worker_await_region(&actor->self, &handle, &err), SHMF_OK);
     assert_true(shmfi_region_is_writable(shmfi_region_find(77)));
     assert_false(shmfi_ids_has(&actor->self.lost, 77));
     shmfi_region_drop(77);
@@ -282,7 +303,7 @@ static void test_a_task_waits_for_the_region_that_it_names(void **state)
     fd_to_send = stage_file();
     polls = 0;
     shmfi_sys.poll = wait_for_news;
-    shmfi_worker_await_region(&waiting->self, &handle);
+    assert_int_equal(shmfi_worker_await_region(&waiting->self, &handle, NULL), SHMF_OK);
     shmfi_sys.poll = waiting->stage->sys.poll;
     assert_int_equal(polls, 2);
     assert_non_null(shmfi_region_find(77));
@@ -344,6 +365,7 @@ int main(void)
         test_case(test_a_region_without_a_descriptor_to_send_is_an_error),
         test_case(test_the_end_of_a_region_is_told_when_there_is_room_for_it),
         test_case(test_a_region_that_cannot_be_mapped_is_lost_until_its_descriptor_comes),
+        test_case(test_without_memory_to_note_what_is_lost_nobody_waits_for_it),
         test_case(test_a_region_to_be_written_needs_a_descriptor_that_allows_it),
         test_case(test_a_region_is_sent_again_when_it_is_asked_for_and_still_there),
         test_case(test_messages_of_no_kind_are_passed_over),
