@@ -67,9 +67,10 @@ def promises(figures):
         figures.find("convolve", "raw", "tasks_per_s")), 0.7, True
     yield from of_rows(figures)
     for at in figures.parameters("result_sizes"):
-        if at >= 1 << 20:
-            yield f"result_sizes: {size_name(at)}, memset by as many threads", \
-                against("result_sizes", "omp_prealloc", at=at), 0.9, True
+        for impl, threads in ("sequential", "one thread"), ("omp_prealloc", "as many threads"):
+            if at >= 1 << 20:
+                yield f"result_sizes: {size_name(at)}, memset by {threads}", \
+                    against("result_sizes", impl, at=at), 0.9, True
     yield "warm_up: touching page by page", against("warm_up", "raw", "ns"), 0.2, False
     yield "cold_start: three processes", against("cold_start", "raw", "ns"), 2, False
     yield "cold_start_on_demand: three processes", \
