@@ -198,7 +198,8 @@ struct shmfi_slot {
     uint64_t context;
     int64_t index;
     uint64_t seed;
-    uint32_t attempt;
+    uint32_t attempt : 31;
+    uint32_t patient : 1; /* nobody waits for this result, but for those of a whole call */
     uint32_t n_handles;
     uint64_t arg_size;
     uint64_t deadline;        /* ns that the task may run; 0: no limit */

@@ -23,8 +23,9 @@ struct for_call {
     int64_t grain;
     uint64_t over; /* shmfi_call_end() */
     struct shmfi_shared *shared;
-    bool grants; /* writable handles: parts are cut in front only, so that they begin at
-                    multiples of the grain */
+    int64_t ahead; /* parts that workers may have at a time */
+    bool grants;   /* writable handles: parts are cut in front only, so that they begin at
+                      multiples of the grain */
     shmf_part_failed_fn failed;
     void *failed_user;
     int64_t submitted, arrived;
@@ -81,6 +82,7 @@ static struct shmfi_order order_for(struct for_call *call, const struct part *pa
         .call = call,
         .begin = part->begin,
         .end = part->end,
+        .patient = true,
         .input = {part, sizeof *part, NULL, 0},
     };
 }
@@ -96,8 +98,7 @@ static int hand_out(struct for_call *call, struct shmf_error *err)
 {
     uint32_t submitted = 0;
     int rc = 0;
-    while (call->part.begin < call->part.end &&
-           call->submitted - call->arrived < 2 * (int64_t)call->pool->wanted) {
+    while (call->part.begin < call->part.end && call->submitted - call->arrived < call->ahead) {
         struct part part = call->part;
         part.end = part.begin + grain_of(call);
         struct shmfi_order order = order_for(call, &part);
@@ -196,6 +197,17 @@ static int64_t choose_grain(const struct shmf_pool *pool, int64_t begin, int64_t
     return grain > INT64_MAX ? INT64_MAX : (int64_t)grain;
 }
 
+/* Parts cost no memory while they wait, and the caller need not be woken for each if there are
+ * many; where he takes part he comes by, and is to find some left. Half of the places are for other
+ * threads' tasks. */
+static int64_t choose_ahead(const struct shmf_pool *pool, bool caller_too)
+{
+    int64_t least = 2 * (int64_t)pool->wanted, most = pool->window / 2;
+    if (caller_too || most <= least)
+        return least;
+    return 8 * least < most ? 8 * least : most;
+}
+
 int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
                   void *context, const struct shmf_for_options *options, struct shmf_error *err)
 {
@@ -219,6 +231,7 @@ int shmf_pool_for(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range
         .end = end,
         .grain = choose_grain(pool, begin, end, options),
         .over = shmfi_call_end(options->call_seconds),
+        .ahead = choose_ahead(pool, options->caller_too != 0),
         .grants = shmfi_any_writable(options->handles, options->n_handles),
         .failed = options->failed_fn,
         .failed_user = options->failed_user,

@@ -158,6 +158,7 @@ static int write_slot(struct shmf_pool *pool, struct shmfi_slot *slot,
     slot->index = order->index;
     slot->seed = order->seed;
     slot->attempt = 1;
+    slot->patient = order->patient;
     slot->n_handles = (uint32_t)n_handles;
     slot->arg_size = order->input.arg_size;
     slot->deadline = order->deadline;
@@ -312,7 +313,7 @@ void shmfi_pool_resubmit(struct shmf_pool *pool, uint32_t at)
     /* Everything but the state word, which shmfi_board_queue writes. */
     memcpy((char *)slot + sizeof slot->state, (char *)job->copy + sizeof slot->state,
            sizeof *slot - sizeof slot->state);
-    slot->attempt = (uint32_t)job->attempts;
+    slot->attempt = (uint32_t)job->attempts & INT32_MAX;
     shmfi_board_queue(&pool->board, at, job->generation);
     shmfi_pool_wake(pool, 1);
 }

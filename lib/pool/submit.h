@@ -24,6 +24,7 @@ struct shmfi_order {
                                       NULL: until the task is over */
     int64_t begin, end;            /* the rows that writable handles in `shared` grant it */
     struct shmfi_granted *granted; /* taken before the submission; or NULL: with it */
+    bool patient;                  /* its result may be announced together with others */
     struct shmf_task_input input;
 };
 

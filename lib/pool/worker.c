@@ -196,15 +196,16 @@ static void fill_record(struct shmfi_worker *self, uint64_t ticket)
     }
 }
 
-/* A short task's result is worth no system call of its own: it is announced together with others
- * when half of what was in flight is done, when nothing is left to do, or by the application's own
- * look (it sleeps for milliseconds only while results may come). */
-static void ring_if_worthwhile(struct shmfi_worker *self)
+/* The result of a short task, or of one of many that a call waits for, is worth no system call of
+ * its own: it is announced together with others when half of what was in flight is done, when
+ * nothing is left to do, or by the application's own look (it sleeps for milliseconds only while
+ * results may come). */
+static void ring_if_worthwhile(struct shmfi_worker *self, bool patient)
 {
     uint64_t tail = atomic_load_explicit(&self->board->header->tail, memory_order_relaxed);
     uint64_t left = tail > self->me.cursor ? tail - self->me.cursor : 0;
     self->unrung++;
-    if (self->task.nanoseconds < SHORT_TASK_NS &&
+    if ((patient || self->task.nanoseconds < SHORT_TASK_NS) &&
         left > (uint64_t)self->unrung * shmfi_board_places(self->board))
         return;
     shmfi_ring_app(self->board, self->eventfd);
@@ -214,6 +215,7 @@ static void ring_if_worthwhile(struct shmfi_worker *self)
 static void run(struct shmfi_worker *self, uint64_t ticket)
 {
     const struct shmfi_slot *slot = &self->board->slots[shmfi_ticket_slot(ticket)];
+    bool patient = slot->patient; /* the slot is another task's when this one is published */
     self->idle_again = 0;
     shmfi_board_start(self->board, &self->me, ticket);
     self->task_bytes = 0;
@@ -227,7 +229,7 @@ static void run(struct shmfi_worker *self, uint64_t ticket)
     fill_record(self, ticket);
     shmfi_worker_count_task(self);
     shmfi_board_publish(self->board, &self->me);
-    ring_if_worthwhile(self);
+    ring_if_worthwhile(self, patient);
     shmfi_task_clean(&self->task);
 }
 

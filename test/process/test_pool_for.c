@@ -1,6 +1,9 @@
 /* The parallel loop: every number of the range is run once, in parts. */
 #include "future_calls.h"
 
+#include "base/sys.h"
+
+#include <poll.h>
 #include <shmframe/map.h>
 
 /* What parts note, in shared memory. */
@@ -305,6 +308,41 @@ static void test_many_small_parts_of_a_loop_are_all_run(void **state)
     free_ledger(ledger);
 }
 
+static int slept;
+
+static int count_sleep(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    slept += timeout_ms != 0;
+    return poll(fds, count, timeout_ms);
+}
+
+static int nap(struct shmf_task *task, int64_t begin, int64_t end, void *unused)
+{
+    (void)task;
+    (void)begin;
+    (void)end;
+    (void)unused;
+    return usleep(200);
+}
+
+static void test_the_caller_sleeps_through_many_parts(void **state)
+{
+    (void)state;
+    enum { PARTS = 1024 };
+    struct shmf_pool *pool = pool_of(2);
+    struct shmf_for_options options = {.grain = 1};
+    struct shmf_error err;
+    slept = 0;
+    double start = test_now();
+    shmfi_sys.poll = count_sleep;
+    int rc = shmf_pool_for(pool, 0, PARTS, nap, NULL, &options, &err);
+    shmfi_sys.poll = poll;
+    assert_int_equal(rc, SHMF_OK);
+    int looks = (int)((test_now() - start) / 0.05); /* it looks by itself, too */
+    assert_in_range(slept, 1, PARTS / 4 + looks);
+    shmf_pool_free(pool);
+}
+
 /* ---- wrong calls -------------------------------------------------------------------------- */
 
 static void assert_refused(struct shmf_pool *pool, int64_t begin, int64_t end, shmf_range_fn fn,
@@ -358,6 +396,7 @@ int main(void)
         test_case(test_a_loop_that_finds_all_places_taken_sleeps_until_one_is_free),
         test_with_workers(test_many_small_parts_of_a_loop_are_all_run),
         test_inline(test_many_small_parts_of_a_loop_are_all_run),
+        test_case(test_the_caller_sleeps_through_many_parts),
         test_with_workers(test_wrong_arguments_are_refused_by_name),
         test_inline(test_wrong_arguments_are_refused_by_name),
     };
