@@ -197,6 +197,7 @@ void shmfi_future_init(struct shmf_future *future, struct shmf_pool *pool, shmf_
     future->order.call = NULL;
     future->order.begin = future->order.end = 0;
     future->order.granted = NULL;
+    future->order.patient = false;
     future->order.input = input ? *input : (struct shmf_task_input){0};
     future->pins = NULL;
     future->done_fn = options->done_fn;

@@ -216,22 +216,16 @@ static int harvest_worker(struct shmf_pool *pool, uint32_t worker)
     return harvested;
 }
 
-static void hear(struct shmf_pool *pool, uint32_t worker)
-{
-    if (atomic_load_explicit(&pool->board.lines[worker].mail, memory_order_acquire) !=
-        pool->members[worker].mail_read)
-        shmfi_pool_read_mail(pool, worker);
-}
-
 int shmfi_pool_harvest(struct shmf_pool *pool, struct shmf_error *err)
 {
     int harvested = 0;
     bool lost = false;
     for (uint32_t w = 0; w < pool->n_workers && !pool->broken; w++) {
         struct shmfi_member *member = &pool->members[w];
-        hear(pool, w);
+        if (atomic_load_explicit(&pool->board.lines[w].mail, memory_order_acquire) !=
+            member->mail_read)
+            shmfi_pool_read_mail(pool, w);
         harvested += harvest_worker(pool, w);
-        hear(pool, w); /* what a task lacked is sent again before the caller knows of it */
         if (member->lost.count) {
             shmfi_pool_ask_again(pool, w);
             lost = lost || shmfi_board_pending(&pool->board, w, member->got);

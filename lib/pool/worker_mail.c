@@ -3,7 +3,8 @@
 #include "handle/fdpass.h"
 #include "pool/worker.h"
 
-#define LOOK_MS 200
+#define LOOK_MS   200
+#define ANSWER_NS UINT64_C(1000000000) /* most that an application is waited for */
 
 static void count_mail(struct shmfi_worker *self)
 {
@@ -74,12 +75,13 @@ void shmfi_worker_drop_region(void *context, uint64_t id)
 /* Without memory to note which one, any that did not come is taken for it. */
 static void lose(struct shmfi_worker *self, uint64_t id, const struct shmf_error *why)
 {
-    self->lost_why = *why;
+    if (why != &self->lost_why)
+        self->lost_why = *why;
     self->lost_any = shmfi_ids_add(&self->lost, id) || self->lost_any;
 }
 
-/* What cannot be mapped for want of descriptors or mappings is lost: a task that needs it fails for
- * that, and later ones may have it. */
+/* What cannot be mapped for want of descriptors or mappings is lost: a task that needs it asks for
+ * it once more, and fails for that. */
 static void take_region(struct shmfi_worker *self, const struct shmfi_mail *mail, int fd,
                         struct shmf_error *why)
 {
@@ -157,33 +159,54 @@ static bool is_lost(const struct shmfi_worker *self, uint64_t id)
     return self->lost_any || shmfi_ids_has(&self->lost, id);
 }
 
+/* For what was lost: there may be room by now. False: it cannot be asked for. */
+static bool ask_again(struct shmfi_worker *self, uint64_t id)
+{
+    if (self->lost_any || shmfi_ids_add(&self->unasked, id))
+        return false;
+    shmfi_ids_remove(&self->lost, id);
+    tell(self, SHMFI_MAIL_RESEND, &self->unasked);
+    shmfi_ring_app(self->board, self->eventfd);
+    return true;
+}
+
+/* Until the handle can be opened, or is lost (again, if it was asked for). */
+static void listen_for(struct shmfi_worker *self, const struct shmf_handle *handle, bool asked)
+{
+    static const struct shmf_error is_deaf = {.code = SHMF_E_NOMEM,
+                                              .message = "no memory to receive it"};
+    uint64_t id = handle->region, start = asked ? shmfi_now() : 0;
+    for (;;) {
+        empty_socket(self);
+        if (can_open(handle) || is_lost(self, id))
+            return;
+        if (shmfi_deaf_for_good(&self->deaf)) {
+            lose(self, id, &is_deaf);
+            return;
+        }
+        if (asked && shmfi_now() - start >= ANSWER_NS) {
+            lose(self, id, &self->lost_why);
+            return;
+        }
+        struct pollfd news = shmfi_deaf_poll(&self->deaf, self->socket);
+        shmfi_sys.poll(&news, 1, shmfi_deaf_ms(&self->deaf, LOOK_MS));
+        shmfi_worker_check_app(self);
+    }
+}
+
 /* The application sends a descriptor before the first task that needs it, except to a worker that
  * it has not heard of yet: a successor that claimed a task before the application noticed the
  * death. Then the descriptor comes as soon as it does. */
 int shmfi_worker_await_region(struct shmfi_worker *self, const struct shmf_handle *handle,
                               struct shmf_error *err)
 {
-    static const struct shmf_error is_deaf = {.code = SHMF_E_NOMEM,
-                                              .message = "no memory to receive it"};
     uint64_t id = handle->region;
-    if (self->deaf.tries)
-        empty_socket(self); /* what was lost may be had now */
-    while (!can_open(handle) && !is_lost(self, id)) {
-        empty_socket(self);
-        if (can_open(handle) || is_lost(self, id))
-            break;
-        if (shmfi_deaf_for_good(&self->deaf)) {
-            lose(self, id, &is_deaf);
-            break;
-        }
-        struct pollfd news = shmfi_deaf_poll(&self->deaf, self->socket);
-        shmfi_sys.poll(&news, 1, shmfi_deaf_ms(&self->deaf, LOOK_MS));
-        shmfi_worker_check_app(self);
-    }
+    if (!can_open(handle))
+        listen_for(self, handle, false);
+    if (!can_open(handle) && ask_again(self, id))
+        listen_for(self, handle, true);
     if (can_open(handle))
         return SHMF_OK;
-    shmfi_ids_add(&self->unasked, id);
-    tell(self, SHMFI_MAIL_RESEND, &self->unasked);
     return shmfi_error(err, self->lost_why.code, "region %016llx is lost to this worker: %.200s",
                        (unsigned long long)id, self->lost_why.message);
 }
