@@ -23,6 +23,7 @@
 #include <shmframe/handle.h>
 #include <shmframe/image.h>
 #include <shmframe/ipc.h>
+#include <shmframe/lend.h>
 #include <shmframe/map.h>
 #include <shmframe/memory.h>
 #include <shmframe/npy.h>

@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/sys.h"
 
+#include <shmframe/format.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -184,14 +186,16 @@ static int make_region(int fd, uint64_t size, struct shmfi_region **result, stru
     return 0;
 }
 
-static int attach(int fd, uint64_t size, uint64_t generation, uint32_t access,
-                  struct shmfi_live **result, struct shmfi_after *after, struct shmf_error *err)
+/* `offset`, `length`: of the segment in the file. */
+static int attach(int fd, uint64_t size, uint64_t offset, uint64_t length, uint64_t generation,
+                  struct shmfi_live **result, struct shmf_error *err)
 {
     struct shmfi_region *region = NULL;
     int rc = make_region(fd, size, &region, err);
     if (rc)
         return rc;
-    struct shmfi_live *live = shmfi_live_new(region, 0, region->size, generation);
+    struct shmfi_live *live =
+        shmfi_live_new(region, offset, length ? length : region->size, generation);
     if (!live) {
         shmfi_region_destroy(region);
         return shmfi_error(err, SHMF_E_NOMEM, "bookkeeping of a segment");
@@ -201,12 +205,7 @@ static int attach(int fd, uint64_t size, uint64_t generation, uint32_t access,
     shmfi_memory.foreign++;
     shmfi_live_insert_locked(live);
     *result = live;
-    if (access != SHMF_COPY_ON_WRITE)
-        return 0;
-    rc = shmfi_live_map_private(live, result, err);
-    if (rc)
-        shmfi_live_unref_locked(live, after); /* closes fd with the region */
-    return rc;
+    return 0;
 }
 
 int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t access,
@@ -215,12 +214,82 @@ int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t ac
     struct shmfi_after after = {0};
     struct shmfi_live *live = NULL;
     shmfi_memory_enter();
-    int rc = attach(fd, size, generation, access, &live, &after, err);
+    int rc = attach(fd, size, 0, 0, generation, &live, err);
     bool taken = live != NULL;
+    if (!rc && access == SHMF_COPY_ON_WRITE) {
+        rc = shmfi_live_map_private(live, &live, err);
+        if (rc)
+            shmfi_live_unref_locked(live, &after); /* closes fd with the region */
+    }
     shmfi_memory_leave(&after);
     if (rc && !taken)
         shmfi_sys.close(fd);
     if (!rc)
+        *segment = &live->segment;
+    return rc;
+}
+
+/* ---- lending ------------------------------------------------------------------------------- */
+
+static bool is_view(const struct shmfi_segment *segment)
+{
+    const struct shmfi_live *live =
+        (const struct shmfi_live *)((const char *)segment - offsetof(struct shmfi_live, segment));
+    return live->origin != NULL;
+}
+
+int shmfi_segment_reopen(const struct shmfi_segment *segment, int *fd, int *own,
+                         struct shmf_error *err)
+{
+    shmfi_memory_enter();
+    *own = segment->region->fd >= 0 ? segment->region->fd : segment->region->read_fd;
+    bool differs = is_view(segment);
+    shmfi_memory_leave(NULL);
+    if (differs)
+        return shmfi_error(err, SHMF_E_UNSUPPORTED, "a copy-on-write view is in no file");
+    if (*own < 0)
+        return shmfi_error(err, SHMF_E_UNSUPPORTED,
+                           "no descriptor for region %016llx in this process",
+                           (unsigned long long)segment->region->id);
+    *fd = shmfi_file_reopen(*own);
+    if (*fd >= 0)
+        return 0;
+    if (errno == EMFILE || errno == ENFILE)
+        return shmfi_error_sys(err, errno, "a descriptor to lend a segment with");
+    return shmfi_error(err, SHMF_E_UNSUPPORTED, "/proc/self/fd does not open a segment's file");
+}
+
+static int check_place(int fd, uint64_t size, const struct shmf_handle *where,
+                       struct shmf_error *err)
+{
+    uint64_t page = shmfi_page_size(), end, generation;
+    if (where->offset % page || !where->length || where->length % page ||
+        __builtin_add_overflow(where->offset, where->length, &end) || end > size)
+        return shmfi_error(err, SHMF_E_CORRUPT,
+                           "a segment of %llu bytes at %llu in a file of %llu bytes",
+                           (unsigned long long)where->length, (unsigned long long)where->offset,
+                           (unsigned long long)size);
+    int rc = shmfi_outside_read(fd, where->offset + offsetof(struct shmf_format_header, generation),
+                                &generation, sizeof generation, err);
+    if (!rc && (!generation || generation != where->generation))
+        rc = shmfi_error(err, SHMF_E_CORRUPT, "header: generation is %llu, but %llu was lent",
+                         (unsigned long long)generation, (unsigned long long)where->generation);
+    return rc;
+}
+
+int shmfi_segment_borrow(int fd, uint64_t size, const struct shmf_handle *where,
+                         struct shmfi_segment **segment, struct shmf_error *err)
+{
+    struct shmfi_live *live = NULL;
+    int rc = check_place(fd, size, where, err);
+    if (!rc) {
+        shmfi_memory_enter();
+        rc = attach(fd, size, where->offset, where->length, where->generation, &live, err);
+        shmfi_memory_leave(NULL);
+    }
+    if (rc)
+        shmfi_sys.close(fd);
+    else
         *segment = &live->segment;
     return rc;
 }

@@ -1,4 +1,4 @@
-/* The lock that tells owners that live from those that were killed. */
+/* Locks tell who lives: the owner of a name, and who has borrowed an object. */
 #include "share/share_internal.h"
 
 #include "base/error.h"
@@ -22,6 +22,13 @@ static int call(int fd, int command, struct flock *lock)
     return rc;
 }
 
+static int refused(const char *what, struct shmf_error *err)
+{
+    if (errno == EINVAL)
+        return shmfi_error(err, SHMF_E_UNSUPPORTED, "locks of open files (Linux 3.15)");
+    return shmfi_error_sys(err, errno, "%s", what);
+}
+
 int shmfi_lock_take(int fd, int64_t length, struct shmf_error *err)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = length};
@@ -29,9 +36,21 @@ int shmfi_lock_take(int fd, int64_t length, struct shmf_error *err)
         return 1;
     if (errno == EAGAIN || errno == EACCES)
         return 0;
-    if (errno == EINVAL)
-        return shmfi_error(err, SHMF_E_UNSUPPORTED, "locks of open files (Linux 3.15)");
-    return shmfi_error_sys(err, errno, "lock of a name");
+    return refused("lock of a name", err);
+}
+
+int shmfi_lock_share(int fd, uint64_t offset, uint64_t length, struct shmf_error *err)
+{
+    struct flock lock = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length};
+    return call(fd, F_OFD_SETLK, &lock) ? refused("lock of what is lent", err) : SHMF_OK;
+}
+
+int shmfi_lock_is_shared(int fd, uint64_t offset, uint64_t length)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length};
+    return call(fd, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
 }
 
 /* Asks for a lock on byte 0, which all have in common. */

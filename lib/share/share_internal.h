@@ -49,6 +49,12 @@ bool shmfi_name_leads_to(const char *path, const struct stat *status);
 int shmfi_lock_take(int fd, int64_t length, struct shmf_error *err);
 int64_t shmfi_lock_length_of_owner(void);
 
+/* A lock on a part of the file that others may have as well; 0, or why not. It ends with the last
+ * descriptor that stems from this one. Has anybody such a lock who did not open this `fd`? Yes, 1,
+ * where that cannot be told. */
+int shmfi_lock_share(int fd, uint64_t offset, uint64_t length, struct shmf_error *err);
+int shmfi_lock_is_shared(int fd, uint64_t offset, uint64_t length);
+
 /* Who holds it? 0: nobody; 1: somebody, and `*pid` if that is the owner; 0: for a moment only. */
 int shmfi_lock_look(int fd, int64_t *pid);
 
@@ -104,6 +110,13 @@ int shmfi_array_of_file(int fd, bool may_be_open, const struct shmf_attach_optio
 /* 0, or SHMF_E_INVAL naming the field; `*checked` is all default for NULL. */
 int shmfi_attach_options(const struct shmf_attach_options *options,
                          struct shmf_attach_options *checked, struct shmf_error *err);
+
+/* message.c: one message and a descriptor, which stays the sender's; waits as shmf_frame_send()
+ * does. What was received without a descriptor has -1. */
+int shmfi_message_send(int socket, const void *message, size_t size, int fd, double seconds,
+                       struct shmf_error *err);
+int shmfi_message_receive(int socket, void *message, size_t size, int *fd, double seconds,
+                          struct shmf_error *err);
 
 /* reference.c: is it a reference? Then a descriptor of its own to the file to which it leads, or
  * `*name`. SHMF_E_INVAL. A plain name is returned as it is. */

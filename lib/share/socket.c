@@ -3,12 +3,9 @@
 
 #include "base/error.h"
 #include "base/sys.h"
-#include "handle/fdpass.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <time.h>
 
 /* What goes over the socket, beside the descriptor; docs/format.md has it. */
 struct message {
@@ -21,80 +18,18 @@ struct message {
 
 static const char magic[8] = {'S', 'H', 'M', 'F', 's', 'e', 'n', 'd'};
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------- */
-
-struct deadline {
-    bool never;
-    struct timespec at;
-};
-
-static struct deadline deadline_in(double seconds)
-{
-    struct deadline deadline = {.never = !(seconds < 1e9) || seconds < 0};
-    if (deadline.never)
-        return deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline.at);
-    int64_t ns = (int64_t)((seconds - (double)(int64_t)seconds) * 1e9) + deadline.at.tv_nsec;
-    deadline.at.tv_sec += (time_t)seconds + (time_t)(ns / 1000000000);
-    deadline.at.tv_nsec = (long)(ns % 1000000000);
-    return deadline;
-}
-
-/* Milliseconds that are left, rounded up; -1: no end. */
-static int left(const struct deadline *deadline)
-{
-    struct timespec now;
-    if (deadline->never)
-        return -1;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    double ms = (double)(deadline->at.tv_sec - now.tv_sec) * 1e3 +
-                (double)(deadline->at.tv_nsec - now.tv_nsec) / 1e6;
-    return ms <= 0 ? 0 : ms > 1e9 ? 1000000000 : (int)ms + 1;
-}
-
-/* `pause`: the socket is ready, but not for us (others' descriptors are under way): the kernel
- * wakes nobody when that changes. */
-static int wait_for(int socket, short events, bool pause, const struct deadline *deadline,
-                    struct shmf_error *err)
-{
-    struct pollfd ready = {.fd = socket, .events = events};
-    int ms = left(deadline);
-    if (ms == 0)
-        return shmfi_error(err, SHMF_E_TIMEOUT, "socket: the deadline passed");
-    int rc = pause ? shmfi_sys.poll(NULL, 0, 1) : shmfi_sys.poll(&ready, 1, ms);
-    if (rc < 0 && errno != EINTR)
-        return shmfi_error_sys(err, errno, "waiting for a socket");
-    return SHMF_OK;
-}
-
-/* ---- sending
- * ---------------------------------------------------------------------------------- */
-
-static int send_message(int socket, const struct message *message, int fd,
-                        const struct deadline *deadline, struct shmf_error *err)
-{
-    for (bool pause = false;; pause = !pause) {
-        int rc = shmfi_fdpass_send(socket, message, sizeof *message, fd, err);
-        if (rc)
-            return rc > 0 ? SHMF_OK : rc;
-        rc = wait_for(socket, POLLOUT, pause, deadline, err);
-        if (rc)
-            return rc;
-    }
-}
+/* ---- sending ------------------------------------------------------------------------------ */
 
 static int send_object(const struct shmfi_object_bytes *object, int socket, double seconds,
                        struct shmf_error *err)
 {
-    struct deadline deadline = deadline_in(seconds);
     struct message message = {.version = 1, .kind = object->kind, .size = object->bytes.size};
     int fd;
     memcpy(message.magic, magic, sizeof magic);
     int rc = shmfi_bytes_sealed(object, &fd, err);
     if (rc)
         return rc;
-    rc = send_message(socket, &message, fd, &deadline, err);
+    rc = shmfi_message_send(socket, &message, sizeof message, fd, seconds, err);
     shmfi_sys.close(fd);
     return rc;
 }
@@ -119,8 +54,7 @@ int shmf_array_send(const struct shmf_array *array, int socket, double seconds,
     return rc ? rc : send_object(&object, socket, seconds, err);
 }
 
-/* ---- receiving
- * -------------------------------------------------------------------------------- */
+/* ---- receiving ---------------------------------------------------------------------------- */
 
 static int check_message(const struct message *message, uint32_t kind, int fd,
                          struct shmf_error *err)
@@ -146,19 +80,11 @@ static int check_message(const struct message *message, uint32_t kind, int fd,
 
 static int receive(int socket, double seconds, uint32_t kind, int *fd, struct shmf_error *err)
 {
-    struct deadline deadline = deadline_in(seconds);
     struct message message;
-    for (;;) {
-        int rc = shmfi_fdpass_receive(socket, &message, sizeof message, fd, err);
-        if (rc < 0)
-            return rc;
-        if (rc > 0)
-            break;
-        rc = wait_for(socket, POLLIN, false, &deadline, err);
-        if (rc)
-            return rc;
-    }
-    int rc = check_message(&message, kind, *fd, err);
+    int rc = shmfi_message_receive(socket, &message, sizeof message, fd, seconds, err);
+    if (rc)
+        return rc;
+    rc = check_message(&message, kind, *fd, err);
     if (rc && *fd >= 0)
         shmfi_sys.close(*fd);
     return rc;

@@ -1,0 +1,55 @@
+/* libshmframe: lending: an object is read where it lies by another process of the machine, over a
+ * Unix socket, without a copy.
+ *
+ * What is sent (share.h) is a copy of its own, which nobody can change. What is lent is the object
+ * itself: the borrower maps its pages, and the lender keeps them as they are until the borrower has
+ * freed what it borrowed, or has ended, however: a lock of the kernel's tells, which ends with the
+ * borrower's last descriptor of it. So memory that is used again, as that of tasks' results is, can
+ * be shown to others and still be used again.
+ * A loan asks for trust: the borrower reads what the lender, and who else may write the object, put
+ * there, now and later. Its header is checked as hostile (format.md), and its file cannot become
+ * shorter.
+ * Thread safety: all functions may be called by any thread; a loan belongs to one thread at a time.
+ * Fork: a loan belongs to the process that made it. A child of the borrower that keeps the
+ * descriptor, as one does that does not execute another program, prolongs the loan. */
+#ifndef SHMFRAME_LEND_H
+#define SHMFRAME_LEND_H
+
+#include <shmframe/array.h>
+#include <shmframe/frame.h>
+
+SHMF_BEGIN_DECLS
+
+/* An object that somebody else reads. */
+struct shmf_loan;
+
+/* Lends the object to the process at the other end of a connected Unix socket of any type. The
+ * object may be freed: the loan keeps its memory. Waits as shmf_frame_send() does. NULL:
+ * SHMF_E_INVAL (NULL), SHMF_E_ACCESS (the frame is not finished), SHMF_E_UNSUPPORTED (a part of an
+ * object, a copy-on-write view, an object whose file this process cannot open: send it),
+ * SHMF_E_TIMEOUT, SHMF_E_CLOSED, SHMF_E_NOFILES (a loan needs a descriptor while it is made),
+ * SHMF_E_NOMEM, SHMF_E_SYS. The caller owns the loan. */
+SHMF_API struct shmf_loan *shmf_frame_lend(const struct shmf_frame *frame, int socket,
+                                           double seconds, struct shmf_error *err);
+SHMF_API struct shmf_loan *shmf_array_lend(const struct shmf_array *array, int socket,
+                                           double seconds, struct shmf_error *err);
+
+/* 1: the borrower has freed what it borrowed, or ended, or never got it; 0: not yet, and SHMF_E_*
+ * for NULL. A loan that was not received yet, and can be, is not over. Costs a system call. */
+SHMF_API int shmf_loan_is_over(const struct shmf_loan *loan);
+
+/* Gives up the loan. One that is not over keeps the object's memory nevertheless: it is used again
+ * when a loan is made or freed after it was over. NULL is fine. */
+SHMF_API void shmf_loan_free(struct shmf_loan *loan);
+
+/* Receives what was lent so: a read-only object, which the caller frees, and should: that ends the
+ * loan. It is one like any other, and may be given to tasks, which hold it until they are done.
+ * SHMF_E_TIMEOUT, SHMF_E_CLOSED, SHMF_E_NOFILES (no descriptor is free; the loan is over),
+ * SHMF_E_NOMEM, SHMF_E_CORRUPT (names the field), SHMF_E_VERSION, SHMF_E_UNSEALED (the file may
+ * become shorter); SHMF_E_INVAL: an object of the other kind. */
+SHMF_API struct shmf_frame *shmf_frame_borrow(int socket, double seconds, struct shmf_error *err);
+SHMF_API struct shmf_array *shmf_array_borrow(int socket, double seconds, struct shmf_error *err);
+
+SHMF_END_DECLS
+
+#endif
