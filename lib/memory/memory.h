@@ -211,14 +211,15 @@ int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t ac
 
 /* A descriptor that the caller closes, opened anew and read-only, of the file in which the segment
  * lies; and one for comparison, which is borrowed and lives as long as the segment.
- * SHMF_E_UNSUPPORTED: there is none (an inherited mapping, no /proc), or what others would see
- * there is not what is seen here (a copy-on-write view). */
+ * SHMF_E_UNSUPPORTED: there is none (an inherited mapping, no /proc), what others would see there
+ * is not what is seen here (a copy-on-write view), it is another process's to use again, or the
+ * file may become shorter. */
 int shmfi_segment_reopen(const struct shmfi_segment *segment, int *fd, int *own,
                          struct shmf_error *err);
 
 /* The other side: maps the file, of `size` bytes, read-only, and what lies at `offset`, `length`
  * bytes of it, becomes a segment; as shmfi_segment_attach(). SHMF_E_CORRUPT: nothing of that
- * generation is there. */
+ * generation is there; SHMF_E_UNSEALED. */
 int shmfi_segment_borrow(int fd, uint64_t size, const struct shmf_handle *where,
                          struct shmfi_segment **segment, struct shmf_error *err);
 

@@ -16,7 +16,8 @@
 #define MADV_COLLAPSE 25
 #endif
 
-#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define KEEPS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW)
+#define ALL_SEALS  (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* ---- making -------------------------------------------------------------------------------- */
 
@@ -154,7 +155,8 @@ int shmfi_segment_read(const struct shmfi_segment *segment, uint64_t offset, voi
 int shmfi_segment_sealed_fd(const struct shmfi_segment *segment)
 {
     const struct shmfi_region *region = segment->region;
-    bool whole = region->attached && !segment->writable && region->fd >= 0;
+    bool whole = region->attached && !segment->writable && region->fd >= 0 &&
+                 segment->length == region->size;
     return whole && shmfi_outside_is_sealed(region->fd) ? region->fd : -1;
 }
 
@@ -231,40 +233,53 @@ int shmfi_segment_attach(int fd, uint64_t size, uint64_t generation, uint32_t ac
 
 /* ---- lending ------------------------------------------------------------------------------- */
 
-static bool is_view(const struct shmfi_segment *segment)
+/* Unlike regions of a pool, whose owner's word has to do where files cannot be sealed. */
+static bool may_shrink(int fd)
 {
-    const struct shmfi_live *live =
-        (const struct shmfi_live *)((const char *)segment - offsetof(struct shmfi_live, segment));
-    return live->origin != NULL;
+    int seals = shmfi_sys.fcntl(fd, F_GET_SEALS, 0);
+    return seals < 0 || (seals & KEEPS_SIZE) != KEEPS_SIZE;
+}
+
+/* NULL: it can be lent. What others own they may use again, whatever is held here; but what is in a
+ * file of its own, or was lent to us with somebody's word, stays. */
+static const char *reason_against(const struct shmfi_live *live)
+{
+    const struct shmfi_region *region = live->segment.region;
+    if (region->kind == SHMFI_REGION_FOREIGN && !region->attached)
+        return "it is another process's, as are a task's inputs and what a parent made";
+    if (live->origin)
+        return "a copy-on-write view is in no file";
+    if (region->fd < 0)
+        return "its file has no descriptor in this process";
+    return may_shrink(region->fd) ? "its file is not sealed against truncation" : NULL;
 }
 
 int shmfi_segment_reopen(const struct shmfi_segment *segment, int *fd, int *own,
                          struct shmf_error *err)
 {
+    const struct shmfi_live *live =
+        (const struct shmfi_live *)((const char *)segment - offsetof(struct shmfi_live, segment));
     shmfi_memory_enter();
-    *own = segment->region->fd >= 0 ? segment->region->fd : segment->region->read_fd;
-    bool differs = is_view(segment);
+    const char *why = reason_against(live);
+    *own = segment->region->fd;
     shmfi_memory_leave(NULL);
-    if (differs)
-        return shmfi_error(err, SHMF_E_UNSUPPORTED, "a copy-on-write view is in no file");
-    if (*own < 0)
-        return shmfi_error(err, SHMF_E_UNSUPPORTED,
-                           "no descriptor for region %016llx in this process",
-                           (unsigned long long)segment->region->id);
+    if (why)
+        return shmfi_error(err, SHMF_E_UNSUPPORTED, "what is to be lent: %s", why);
     *fd = shmfi_file_reopen(*own);
     if (*fd >= 0)
         return 0;
-    if (errno == EMFILE || errno == ENFILE)
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
         return shmfi_error_sys(err, errno, "a descriptor to lend a segment with");
-    return shmfi_error(err, SHMF_E_UNSUPPORTED, "/proc/self/fd does not open a segment's file");
+    return shmfi_error(err, SHMF_E_UNSUPPORTED,
+                       "what is to be lent: /proc/self/fd does not open its file");
 }
 
 static int check_place(int fd, uint64_t size, const struct shmf_handle *where,
                        struct shmf_error *err)
 {
-    uint64_t page = shmfi_page_size(), end, generation;
-    if (where->offset % page || !where->length || where->length % page ||
-        __builtin_add_overflow(where->offset, where->length, &end) || end > size)
+    uint64_t page = shmfi_page_size(), whole, generation;
+    if (!shmfi_round_up(size, page, &whole) || where->offset % page || !where->length ||
+        where->length % page || !shmfi_inside(where->offset, where->length, whole))
         return shmfi_error(err, SHMF_E_CORRUPT,
                            "a segment of %llu bytes at %llu in a file of %llu bytes",
                            (unsigned long long)where->length, (unsigned long long)where->offset,
@@ -281,7 +296,12 @@ int shmfi_segment_borrow(int fd, uint64_t size, const struct shmf_handle *where,
                          struct shmfi_segment **segment, struct shmf_error *err)
 {
     struct shmfi_live *live = NULL;
-    int rc = check_place(fd, size, where, err);
+    int rc = 0;
+    if (may_shrink(fd))
+        rc = shmfi_error(err, SHMF_E_UNSEALED,
+                         "descriptor: what was lent is not sealed against truncation");
+    if (!rc)
+        rc = check_place(fd, size, where, err);
     if (!rc) {
         shmfi_memory_enter();
         rc = attach(fd, size, where->offset, where->length, where->generation, &live, err);

@@ -1,10 +1,13 @@
 /* Objects lent where they lie: a message with the descriptor of their region and a lock on it.
  *
- * The lock is on the object's part of the file, and on an open file description that is made for
- * the loan and leaves this process with the message. Whoever has a descriptor of it holds the lock:
- * the message while it is under way, then the borrower, and whom the borrower gives it to. The
- * kernel drops it with the last of them, whatever becomes of them; nobody has to say anything. The
- * lender asks whether anybody but itself has a lock there, through a description that has none. */
+ * The lock is on a byte that no other loan has, and on an open file description that is made for
+ * the loan and leaves this process with the message. Whoever has a descriptor or a mapping of it
+ * holds the lock: the message while it is under way, then the borrower, and whom the borrower gives
+ * it to. The kernel drops it with the last of them, whatever becomes of them; nobody has to say
+ * anything. The lender asks for the byte through the descriptor that it has, which has no lock
+ * there, though it may have that of another loan: of what is lent on.
+ * Were the byte the object's and not the loan's, then two who lend on what both have borrowed would
+ * wait for each other for ever. */
 #include "share/share_internal.h"
 
 #include "array/array_internal.h"
@@ -33,6 +36,7 @@ static const char magic[8] = {'S', 'H', 'M', 'F', 'l', 'e', 'n', 'd'};
 struct shmf_loan {
     struct shmfi_segment *segment; /* our reference */
     int own;                       /* a descriptor of the segment's file, the region's */
+    uint64_t byte;                 /* that is locked: drawn by lot, far beyond the file's end */
     uint64_t epoch;                /* of the lender */
     struct shmf_loan *next;
 };
@@ -61,8 +65,7 @@ static void enter(void)
 
 static bool is_over(const struct shmf_loan *loan)
 {
-    const struct shmfi_segment *segment = loan->segment;
-    return !shmfi_lock_is_shared(loan->own, segment->offset, segment->length);
+    return !shmfi_lock_is_shared(loan->own, loan->byte);
 }
 
 static void end(struct shmf_loan *loan)
@@ -123,6 +126,13 @@ void shmf_loan_free(struct shmf_loan *loan)
 
 /* ---- lending -------------------------------------------------------------------------------- */
 
+static int draw_byte(struct shmf_loan *loan, struct shmf_error *err)
+{
+    int rc = shmfi_random_id(&loan->byte, err);
+    loan->byte = (loan->byte >> 2) | UINT64_C(1) << 62;
+    return rc;
+}
+
 static int file_size(int fd, uint64_t *size, struct shmf_error *err)
 {
     struct stat status;
@@ -143,12 +153,14 @@ static int send_loan(struct shmf_loan *loan, uint32_t kind, int socket, double s
                               .generation = segment->generation};
     int fd;
     memcpy(message.magic, magic, sizeof magic);
-    int rc = shmfi_segment_reopen(segment, &fd, &loan->own, err);
+    int rc = draw_byte(loan, err);
+    if (!rc)
+        rc = shmfi_segment_reopen(segment, &fd, &loan->own, err);
     if (rc)
         return rc;
     rc = file_size(fd, &message.size, err);
     if (!rc)
-        rc = shmfi_lock_share(fd, message.offset, message.length, err);
+        rc = shmfi_lock_share(fd, loan->byte, err);
     if (!rc)
         rc = shmfi_message_send(socket, &message, sizeof message, fd, seconds, err);
     shmfi_sys.close(fd);

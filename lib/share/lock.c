@@ -39,17 +39,17 @@ int shmfi_lock_take(int fd, int64_t length, struct shmf_error *err)
     return refused("lock of a name", err);
 }
 
-int shmfi_lock_share(int fd, uint64_t offset, uint64_t length, struct shmf_error *err)
+int shmfi_lock_share(int fd, uint64_t byte, struct shmf_error *err)
 {
     struct flock lock = {
-        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length};
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
     return call(fd, F_OFD_SETLK, &lock) ? refused("lock of what is lent", err) : SHMF_OK;
 }
 
-int shmfi_lock_is_shared(int fd, uint64_t offset, uint64_t length)
+int shmfi_lock_is_shared(int fd, uint64_t byte)
 {
     struct flock lock = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length};
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
     return call(fd, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
 }
 

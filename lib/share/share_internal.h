@@ -49,11 +49,11 @@ bool shmfi_name_leads_to(const char *path, const struct stat *status);
 int shmfi_lock_take(int fd, int64_t length, struct shmf_error *err);
 int64_t shmfi_lock_length_of_owner(void);
 
-/* A lock on a part of the file that others may have as well; 0, or why not. It ends with the last
- * descriptor that stems from this one. Has anybody such a lock who did not open this `fd`? Yes, 1,
- * where that cannot be told. */
-int shmfi_lock_share(int fd, uint64_t offset, uint64_t length, struct shmf_error *err);
-int shmfi_lock_is_shared(int fd, uint64_t offset, uint64_t length);
+/* A lock on one byte, which the file need not have, for reading; 0, or why not. It ends with the
+ * last descriptor and mapping that stem from this `fd`. Is there such a lock, of somebody whose
+ * descriptor does not stem from this one? Yes, 1, where that cannot be told. */
+int shmfi_lock_share(int fd, uint64_t byte, struct shmf_error *err);
+int shmfi_lock_is_shared(int fd, uint64_t byte);
 
 /* Who holds it? 0: nobody; 1: somebody, and `*pid` if that is the owner; 0: for a moment only. */
 int shmfi_lock_look(int fd, int64_t *pid);
