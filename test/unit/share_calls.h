@@ -9,6 +9,8 @@
 #include "unit/typed_frame.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 /* An array of `size` bytes that test_differs knows again. */
 static inline struct shmf_array *patterned(int64_t size, uint64_t seed)
@@ -42,6 +44,28 @@ static inline int attach_code(const char *from, const struct shmf_attach_options
     struct shmf_array *array = shmf_array_attach(from, options, &err);
     shmf_array_free(array);
     return array ? SHMF_OK : err.code;
+}
+
+/* A message with descriptors of ours, which stay ours. */
+static inline void send_raw(int socket, const void *bytes, size_t size, const int *fds,
+                            size_t n_fds)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(8 * sizeof(int))];
+    } control = {.bytes = {0}};
+    struct iovec vector = {(void *)(uintptr_t)bytes, size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (n_fds) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+        part->cmsg_level = SOL_SOCKET;
+        part->cmsg_type = SCM_RIGHTS;
+        part->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(part), fds, n_fds * sizeof(int));
+    }
+    assert_int_equal(sendmsg(socket, &message, 0), size);
 }
 
 #endif

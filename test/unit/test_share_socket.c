@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 static struct shmf_error err;
@@ -210,32 +209,12 @@ static void test_the_kernel_refuses_every_change_from_everybody_for_ever(void **
     close(read_only);
 }
 
-/* The message that the library sends, with a descriptor of ours. */
+/* The message that the library sends. */
 struct message {
     char magic[8];
     uint32_t version, kind;
     uint64_t size, reserved;
 };
-
-static void send_raw(const void *bytes, size_t size, const int *fds, size_t n_fds)
-{
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(8 * sizeof(int))];
-    } control = {.bytes = {0}};
-    struct iovec vector = {(void *)(uintptr_t)bytes, size};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (n_fds) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-        struct cmsghdr *part = CMSG_FIRSTHDR(&message);
-        part->cmsg_level = SOL_SOCKET;
-        part->cmsg_type = SCM_RIGHTS;
-        part->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-        memcpy(CMSG_DATA(part), fds, n_fds * sizeof(int));
-    }
-    assert_int_equal(sendmsg(ends[0], &message, 0), size);
-}
 
 /* A memfd with the bytes of the array and these seals; its message in `*message`. */
 static int forge(const struct shmf_array *array, int seals, struct message *message)
@@ -269,9 +248,9 @@ static void test_an_object_without_all_seals_is_refused_or_copied_whole(void **s
         static const int seals[] = {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, 0};
         struct message message;
         int fd = forge(array, ALL_SEALS & ~seals[missing], &message);
-        send_raw(&message, sizeof message, &fd, 1);
+        send_raw(ends[0], &message, sizeof message, &fd, 1);
         assert_int_equal(receive_code(NULL), seals[missing] ? SHMF_E_UNSEALED : SHMF_OK);
-        send_raw(&message, sizeof message, &fd, 1);
+        send_raw(ends[0], &message, sizeof message, &fd, 1);
         struct shmf_attach_options options = {.untrusted = 1};
         struct shmf_array *got = shmf_array_receive(ends[1], 0, &options, &err);
         assert_true(is_pattern(got, 10000, 1));
@@ -296,19 +275,19 @@ static void test_messages_that_are_none_are_refused_and_their_descriptors_closed
     struct message good, wrong;
     int fd = forge(array, ALL_SEALS, &good), two[2] = {fd, fd};
     connect_ends(SOCK_SEQPACKET);
-    send_raw(&good, sizeof good, &fd, 1);
+    send_raw(ends[0], &good, sizeof good, &fd, 1);
     assert_int_equal(receive_code(NULL), SHMF_OK);
-    send_raw(&good, sizeof good - 1, &fd, 1);
+    send_raw(ends[0], &good, sizeof good - 1, &fd, 1);
     assert_int_equal(receive_code(NULL), SHMF_E_CORRUPT);
-    send_raw("x", 1, &fd, 1);
+    send_raw(ends[0], "x", 1, &fd, 1);
     assert_int_equal(receive_code(NULL), SHMF_E_CORRUPT);
     char longer[100] = {0};
     memcpy(longer, &good, sizeof good);
-    send_raw(longer, sizeof longer, &fd, 1);
+    send_raw(ends[0], longer, sizeof longer, &fd, 1);
     assert_int_equal(receive_code(NULL), SHMF_E_CORRUPT);
-    send_raw(&good, sizeof good, NULL, 0);
+    send_raw(ends[0], &good, sizeof good, NULL, 0);
     assert_int_equal(receive_code(NULL), SHMF_E_CORRUPT);
-    send_raw(&good, sizeof good, two, 2);
+    send_raw(ends[0], &good, sizeof good, two, 2);
     assert_int_equal(receive_code(NULL), SHMF_E_CORRUPT);
     static const struct {
         size_t offset;
@@ -321,12 +300,12 @@ static void test_messages_that_are_none_are_refused_and_their_descriptors_closed
     for (int i = 0; i < 5; i++) {
         wrong = good;
         ((unsigned char *)&wrong)[fields[i].offset] ^= 1;
-        send_raw(&wrong, sizeof wrong, &fd, 1);
+        send_raw(ends[0], &wrong, sizeof wrong, &fd, 1);
         assert_int_equal(receive_code(NULL), fields[i].code);
     }
     int other = open("/dev/null", O_RDWR | O_CLOEXEC);
     good.size = 0;
-    send_raw(&good, sizeof good, &other, 1);
+    send_raw(ends[0], &good, sizeof good, &other, 1);
     assert_int_equal(receive_code(NULL), SHMF_E_CORRUPT);
     assert_int_equal(receive_code(NULL), SHMF_E_TIMEOUT); /* nothing is left of all that */
     close(other);
