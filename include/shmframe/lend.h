@@ -38,8 +38,9 @@ SHMF_API struct shmf_loan *shmf_frame_lend(const struct shmf_frame *frame, int s
 SHMF_API struct shmf_loan *shmf_array_lend(const struct shmf_array *array, int socket,
                                            double seconds, struct shmf_error *err);
 
-/* 1: the borrower has freed what it borrowed, or ended, or never got it; 0: not yet, and SHMF_E_*
- * for NULL. A loan that was not received yet, and can be, is not over. Costs a system call. */
+/* 1: the borrower has freed what it borrowed, or ended, or never got it; 0: not yet; SHMF_E_INVAL:
+ * NULL; SHMF_E_WRONG_PROCESS: it is the parent's. A loan that was not received yet, and can be, is
+ * not over. Costs a system call. */
 SHMF_API int shmf_loan_is_over(const struct shmf_loan *loan);
 
 /* Gives up the loan. One that is not over keeps the object's memory nevertheless: it is used again
@@ -51,7 +52,8 @@ SHMF_API void shmf_loan_free(struct shmf_loan *loan);
  * workers of a pool that were given it let go of it when, after it was freed, they get other tasks.
  * SHMF_E_TIMEOUT, SHMF_E_CLOSED, SHMF_E_NOFILES (no descriptor is free; the loan is over),
  * SHMF_E_NOMEM, SHMF_E_CORRUPT (names the field), SHMF_E_VERSION, SHMF_E_UNSEALED (the file may
- * become shorter); SHMF_E_INVAL: an object of the other kind. */
+ * become shorter), SHMF_E_INVAL (an object of the other kind), SHMF_E_ACCESS (its header says that
+ * it is not finished). */
 SHMF_API struct shmf_frame *shmf_frame_borrow(int socket, double seconds, struct shmf_error *err);
 SHMF_API struct shmf_array *shmf_array_borrow(int socket, double seconds, struct shmf_error *err);
 

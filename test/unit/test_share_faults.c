@@ -5,6 +5,7 @@
 
 #include "base/sys.h"
 
+#include <shmframe/lend.h>
 #include <shmframe/memory.h>
 
 #include <errno.h>
@@ -99,6 +100,16 @@ static ssize_t failing_recvmsg(int fd, struct msghdr *message, int flags)
     return failing() ? -1 : real.recvmsg(fd, message, flags);
 }
 
+static ssize_t failing_getrandom(void *to, size_t size, unsigned flags)
+{
+    return failing() ? -1 : real.getrandom(to, size, flags);
+}
+
+static int failing_madvise(void *at, size_t length, int advice)
+{
+    return failing() ? -1 : real.madvise(at, length, advice);
+}
+
 static void fail_at(int call, int why)
 {
     countdown = call;
@@ -117,6 +128,8 @@ static void fail_at(int call, int why)
     shmfi_sys.memfd_create = failing_memfd_create;
     shmfi_sys.sendmsg = failing_sendmsg;
     shmfi_sys.recvmsg = failing_recvmsg;
+    shmfi_sys.getrandom = failing_getrandom;
+    shmfi_sys.madvise = failing_madvise;
 }
 
 static int ends[2];
@@ -167,6 +180,35 @@ static bool send_and_receive(void)
     return fine;
 }
 
+/* What was lent and not received is over once drain() has closed it. */
+static struct shmf_loan *loan;
+
+static bool lend_and_borrow(void)
+{
+    struct shmf_frame *got = NULL;
+    loan = shmf_frame_lend(frame, ends[0], 0, &err);
+    if (loan)
+        got = shmf_frame_borrow(ends[1], 0, &err);
+    bool fine = got && shmf_loan_is_over(loan) == 0;
+    shmf_frame_free(got);
+    return fine;
+}
+
+static bool lend_and_borrow_array(void)
+{
+    struct shmf_array *array = patterned(5000, 1), *got = NULL;
+    if (!array)
+        err = (struct shmf_error){.code = SHMF_E_NOMEM, .message = "the test's own array"};
+    if (array)
+        loan = shmf_array_lend(array, ends[0], 0, &err);
+    shmf_array_free(array);
+    if (loan)
+        got = shmf_array_borrow(ends[1], 0, &err);
+    bool fine = is_pattern(got, 5000, 1) && shmf_loan_is_over(loan) == 0;
+    shmf_array_free(got);
+    return fine;
+}
+
 static bool export_it(void)
 {
     char text[SHMF_REFERENCE_SIZE];
@@ -207,17 +249,31 @@ static void drain(void)
     }
 }
 
+static uint64_t used_bytes(void)
+{
+    struct shmf_memory_stats stats;
+    shmf_memory_get_stats(&stats);
+    return stats.used_bytes;
+}
+
 static void try_with_failures(bool (*does)(void), int why)
 {
     for (int call = 1;; call++) {
         memset(&err, 0, sizeof err);
         shmf_memory_trim(0);
         struct test_account before = test_account_take();
+        uint64_t used = used_bytes();
         fail_at(call, why);
         bool fine = does();
         bool reached = countdown <= 0;
         shmfi_sys = real;
         drain();
+        if (loan && shmf_loan_is_over(loan) != 1)
+            fail_msg("call %d, errno %d: the loan is not over", call, why);
+        shmf_loan_free(loan);
+        loan = NULL;
+        if (used_bytes() != used)
+            fail_msg("call %d, errno %d: memory is still in use", call, why);
         if (!fine && (err.code >= 0 || !err.message[0]))
             fail_msg("call %d, errno %d: no reason given", call, why);
         if (test_account_settle(&before))
@@ -233,9 +289,10 @@ static void try_with_failures(bool (*does)(void), int why)
 static void test_whatever_call_fails_nothing_is_left_and_the_reason_is_given(void **state)
 {
     (void)state;
-    static bool (*const all[])(void) = {publish_it,          attach_read_only, attach_copy_on_write,
-                                        attach_private_copy, send_and_receive, export_it,
-                                        look_at_it};
+    static bool (*const all[])(void) = {
+        publish_it,       attach_read_only, attach_copy_on_write,  attach_private_copy,
+        send_and_receive, lend_and_borrow,  lend_and_borrow_array, export_it,
+        look_at_it};
     static const int reasons[] = {ENOMEM, EMFILE, EPERM, ENOSPC};
     real = shmfi_sys;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
