@@ -49,7 +49,7 @@ SHMF_API void shmf_loan_free(struct shmf_loan *loan);
 
 /* Receives what was lent so: a read-only object, which the caller frees, and should: that ends the
  * loan. It is one like any other: while it is lent on or a view of it is open, the loan lasts; and
- * workers of a pool that were given it let go of it when, after it was freed, they get other tasks.
+ * workers of a pool that were given it let go of it when the pool is used again after it was freed.
  * SHMF_E_TIMEOUT, SHMF_E_CLOSED, SHMF_E_NOFILES (no descriptor is free; the loan is over),
  * SHMF_E_NOMEM, SHMF_E_CORRUPT (names the field), SHMF_E_VERSION, SHMF_E_UNSEALED (the file may
  * become shorter), SHMF_E_INVAL (an object of the other kind), SHMF_E_ACCESS (its header says that

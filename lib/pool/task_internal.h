@@ -54,6 +54,10 @@ void shmfi_task_clean(struct shmf_task *task);
 /* For lib/task: frees the object when the task is over. On failure it is still the caller's. */
 int shmfi_task_defer(struct shmf_task *task, void (*destroy)(void *object), void *object);
 
+/* For lib/task, which keeps inputs from task to task: `forget` is called between tasks for each
+ * region that the application has given up. */
+void shmfi_task_watch_drops(void (*forget)(uint64_t region_id));
+
 /* For lib/task: make the segment (a new reference is taken) the task's result. */
 int shmfi_task_return_segment(struct shmf_task *task, struct shmfi_segment *segment, uint32_t kind);
 

@@ -56,6 +56,7 @@ struct shmfi_worker {
     struct shmf_error lost_why; /* the last of them */
     bool lost_any;              /* there was no memory to note one */
     struct shmfi_ids undropped; /* our regions whose end it has not been told of */
+    struct shmfi_ids gone; /* application's regions of which lib/task keeps no input any more */
 };
 
 /* ---- worker_mail.c ------------------------------------------------------------------------ */

@@ -107,6 +107,21 @@ static void resend(struct shmfi_worker *self, uint64_t id)
         shmfi_worker_send_region(self, region, NULL);
 }
 
+static void (*forget)(uint64_t region_id); /* or NULL */
+
+void shmfi_task_watch_drops(void (*callback)(uint64_t region_id))
+{
+    forget = callback;
+}
+
+/* A loan lasts as long as the last mapping of what was lent. */
+static void forget_inputs(struct shmfi_worker *self)
+{
+    for (size_t i = 0; forget && i < self->gone.count; i++)
+        forget(self->gone.ids[i]);
+    shmfi_ids_clear(&self->gone);
+}
+
 /* What it is deaf to is read when more comes, or when it is needed. */
 static void empty_socket(struct shmfi_worker *self)
 {
@@ -130,6 +145,7 @@ static void empty_socket(struct shmfi_worker *self)
         if (mail.type == SHMFI_MAIL_DROP) {
             shmfi_region_drop(mail.id);
             shmfi_ids_remove(&self->lost, mail.id);
+            shmfi_ids_add(&self->gone, mail.id); /* if not, its mapping stays a while longer */
         }
         if (mail.type == SHMFI_MAIL_RESEND)
             resend(self, mail.id);
@@ -142,6 +158,8 @@ void shmfi_worker_read_mail(struct shmfi_worker *self)
     tell(self, SHMFI_MAIL_RESEND, &self->unasked);
     if (atomic_load_explicit(&self->line->app_mail, memory_order_acquire) != self->mail_seen)
         empty_socket(self);
+    if (self->gone.count)
+        forget_inputs(self);
 }
 
 static bool can_open(const struct shmf_handle *handle)

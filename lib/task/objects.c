@@ -4,8 +4,8 @@
 
 /* Inputs that task after task is given are opened once per worker. Only what other processes own
  * is kept: a reference to a segment of our own would keep it from being used again. What was
- * released meanwhile is only a mapping here; its handle does not come back, because generations
- * do not. Private to the worker's one thread. */
+ * released meanwhile is only a mapping here, until its region goes; its handle does not come back,
+ * because generations do not. Private to the worker's one thread. */
 #define KEPT 8
 
 static struct {
@@ -30,6 +30,18 @@ static void *find_kept(const struct shmf_handle *handle, const struct shmfi_obje
     return NULL;
 }
 
+/* Selections go with whatever goes: the region in which they are named is not that of the whole. */
+static void forget_region(uint64_t id)
+{
+    for (unsigned i = 0; i < KEPT; i++)
+        if (kept[i].object &&
+            (kept[i].handle.region == id || kept[i].handle.kind == SHMF_KIND_SELECTION)) {
+            kept[i].type->free(kept[i].object);
+            kept[i].object = NULL;
+            kept[i].type = NULL;
+        }
+}
+
 /* What has to give way may be in use by the task that runs: it goes when that is over. */
 static bool keep(struct shmf_task *task, const struct shmf_handle *handle, void *object,
                  const struct shmfi_object_type *type)
@@ -41,6 +53,7 @@ static bool keep(struct shmf_task *task, const struct shmf_handle *handle, void 
     kept[place].handle = *handle;
     kept[place].object = object;
     kept[place].type = type;
+    shmfi_task_watch_drops(forget_region);
     return true;
 }
 

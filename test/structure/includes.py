@@ -20,7 +20,7 @@ ALSO = {
     'arrow': {'ipc'},
     # The pool makes tasks, results and futures; task/ fills them.
     'pool': {'control', 'early', 'future', 'map', 'progress', 'reduce', 'result', 'task'},
-    'share': {'image'},
+    'share': {'image', 'lend'},
     'task': {'frame_map', 'result', 'task'},
 }
 
