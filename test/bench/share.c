@@ -17,6 +17,7 @@ static struct shmf_error err;
 static struct shmf_array *array;
 static struct shmf_share *share;
 static struct shmf_array *got;
+static struct shmf_loan *loan;
 static char *warm;
 static int ends[2];
 static char name[40];
@@ -110,6 +111,30 @@ static void pass_on(void)
     shmf_array_free(first);
 }
 
+static void lend(void)
+{
+    loan = shmf_array_lend(array, ends[0], -1, &err);
+    check(loan != NULL);
+}
+
+static void borrow(void)
+{
+    got = shmf_array_borrow(ends[1], -1, &err);
+    check(got != NULL);
+}
+
+static void ask(void)
+{
+    check(shmf_loan_is_over(loan) == 0);
+}
+
+static void end_loan(void)
+{
+    shmf_array_free(got);
+    check(shmf_loan_is_over(loan) == 1);
+    shmf_loan_free(loan);
+}
+
 static const struct {
     const char *what;
     void (*run)(void);
@@ -127,6 +152,11 @@ static const struct {
     {"receive", receive_one},
     {"pass on what was received, and receive it", pass_on},
     {"free it (the pages go)", free_attached},
+    {"lend", lend},
+    {"borrow", borrow},
+    {"ask whether the loan is over", ask},
+    {"the first reading, a byte of each page", read_all},
+    {"free what is borrowed, and the loan", end_loan},
 };
 
 #define STEPS (sizeof steps / sizeof steps[0])
