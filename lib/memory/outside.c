@@ -249,8 +249,6 @@ static const char *reason_against(const struct shmfi_live *live)
         return "it is another process's, as are a task's inputs and what a parent made";
     if (live->origin)
         return "a copy-on-write view is in no file";
-    if (region->fd < 0)
-        return "its file has no descriptor in this process";
     return may_shrink(region->fd) ? "its file is not sealed against truncation" : NULL;
 }
 

@@ -9,6 +9,8 @@
 
 #include <unistd.h>
 
+#define MIB ((int64_t)1 << 20)
+
 static struct shmf_error err;
 static int ends[2];
 
@@ -44,6 +46,19 @@ static inline struct shmf_array *borrow(void)
     if (!array)
         fail_msg("not borrowed: %s", err.message);
     return array;
+}
+
+/* New objects of that size, none of which lies where a borrowed one does. */
+static inline void fill_memory(struct shmf_array **others, int count, int64_t size)
+{
+    for (int i = 0; i < count; i++)
+        others[i] = patterned(size, 100 + (uint64_t)i);
+}
+
+static inline void free_all(struct shmf_array **arrays, int count)
+{
+    for (int i = 0; i < count; i++)
+        shmf_array_free(arrays[i]);
 }
 
 static inline bool is_over(void *loan)

@@ -366,6 +366,84 @@ static void test_without_memfds_nothing_is_sealed_and_the_error_says_so(void **s
     shmf_array_free(array);
 }
 
+static int no_locks(int fd, int command, long argument)
+{
+    if (command != F_OFD_SETLK && command != F_OFD_GETLK)
+        return real.fcntl(fd, command, argument);
+    errno = EINVAL;
+    return -1;
+}
+
+static int no_proc(const char *path, int flags, mode_t mode)
+{
+    if (strncmp(path, "/proc/", 6) != 0)
+        return real.open(path, flags, mode);
+    errno = ENOENT;
+    return -1;
+}
+
+static void
+test_without_locks_of_open_files_or_proc_nothing_is_lent_and_the_error_says_so(void **state)
+{
+    (void)state;
+    real = shmfi_sys;
+    struct shmf_array *array = patterned(100, 1);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    shmfi_sys.fcntl = no_locks;
+    assert_null(shmf_array_lend(array, ends[0], 0, &err));
+    assert_int_equal(err.code, SHMF_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "locks"));
+    shmfi_sys = real;
+    shmfi_sys.open = no_proc;
+    assert_null(shmf_array_lend(array, ends[0], 0, &err));
+    assert_int_equal(err.code, SHMF_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "/proc"));
+    shmfi_sys = real;
+    loan = shmf_array_lend(array, ends[0], 0, &err);
+    drain();
+    shmfi_sys.fcntl = no_locks;
+    assert_int_equal(shmf_loan_is_over(loan), 0); /* as far as anybody can tell */
+    shmfi_sys = real;
+    assert_int_equal(shmf_loan_is_over(loan), 1);
+    shmf_loan_free(loan);
+    loan = NULL;
+    shmf_array_free(array);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int polls;
+
+static int interrupted_poll(struct pollfd *fds, nfds_t n, int ms)
+{
+    (void)fds, (void)n, (void)ms;
+    errno = polls++ ? EIO : EINTR;
+    return -1;
+}
+
+static void test_waiting_goes_on_after_a_signal_and_ends_when_it_fails(void **state)
+{
+    (void)state;
+    real = shmfi_sys;
+    struct shmf_array *array = patterned(100, 1);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    shmfi_sys.poll = interrupted_poll;
+    assert_null(shmf_array_borrow(ends[1], -1, &err));
+    assert_int_equal(err.code, SHMF_E_SYS);
+    assert_int_equal(err.sys_errno, EIO);
+    assert_int_equal(polls, 2);
+    int rc = SHMF_OK;
+    for (polls = 0; polls == 0;) /* until the socket is full */
+        rc = shmf_array_send(array, ends[0], -1, &err);
+    assert_int_equal(rc, SHMF_E_SYS);
+    assert_int_equal(polls, 2);
+    shmfi_sys = real;
+    drain();
+    shmf_array_free(array);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +451,8 @@ int main(void)
         test_case(test_without_files_that_have_no_name_publishing_is_the_same),
         test_case(test_what_was_not_complete_when_its_maker_was_killed_is_swept),
         test_case(test_without_memfds_nothing_is_sealed_and_the_error_says_so),
+        test_case(test_without_locks_of_open_files_or_proc_nothing_is_lent_and_the_error_says_so),
+        test_case(test_waiting_goes_on_after_a_signal_and_ends_when_it_fails),
     };
     test_begin();
     test_own_names(NULL);
