@@ -44,7 +44,8 @@ SHMF_API struct shmf_loan *shmf_array_lend(const struct shmf_array *array, int s
 SHMF_API int shmf_loan_is_over(const struct shmf_loan *loan);
 
 /* Gives up the loan. One that is not over keeps the object's memory nevertheless: it is used again
- * when a loan is made or freed after it was over. NULL is fine. */
+ * when a loan is made or freed after it was over. NULL is fine, and sees to those given up
+ * before. */
 SHMF_API void shmf_loan_free(struct shmf_loan *loan);
 
 /* Receives what was lent so: a read-only object, which the caller frees, and should: that ends the

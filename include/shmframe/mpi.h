@@ -33,7 +33,9 @@ struct shmf_mpi_options {
     int ranks_per_node;   /* > 0: ranks of a machine are split into virtual nodes of so many each,
                              for tests; 0: as the environment variable SHMFRAME_MPI_RANKS_PER_NODE
                              says, else one node a machine */
-    int reserved0;        /* must be zero */
+    int apart;            /* nonzero: between nodes of one machine results are sent, as between
+                             machines, for tests; 0: as SHMFRAME_MPI_APART says, else they are lent
+                             where they lie (lend.h) */
     uint64_t piece_bytes; /* sent with one call of MPI; 0: 8 MiB; at most 2^30 */
     uint64_t reserved[6]; /* must be zero */
 };
@@ -159,7 +161,9 @@ SHMF_API struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, str
                                              struct shmf_error *err);
 
 /* Collective: all ranks call it until it returns no result. At the root as shmf_iter_next, results
- * of its own node being where the worker made them, others in memory of the root's; beside
+ * of its own node, and from 1 MiB on those of other nodes of its machine, being where the worker
+ * made them (read-only, and counted against the budget_bytes of that node's pool until the root
+ * frees them; what would be more than half of it is sent), others in memory of the root's; beside
  * SHMF_E_NOSPC, SHMF_E_NOFILES and SHMF_E_NOMEM also mean that what comes cannot be held now, and
  * that it may be called again when some was freed; who holds none had better give up. On the other
  * ranks it does the node's tasks, or sleeps, and returns when the root's iteration ends, what the

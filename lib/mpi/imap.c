@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -84,39 +85,107 @@ static int workers_of(const struct shmf_mpi *mpi, const struct shmf_pool *pool)
     return workers > 0 ? workers : 1;
 }
 
-/* Terms and numbers of workers; the root makes what it needs. */
-static int arrange(struct shmf_mpi_iter *iter, const struct shmf_mpi_imap_options *options,
-                   struct shmf_error *err)
+/* What the root says, and hears. `listening` is its own. */
+struct opening {
+    struct shmfi_mpi_offer offer;
+    struct shmfi_mpi_leader *leaders; /* by rank */
+    int *sockets;                     /* by node; of so many nodes they are to be closed */
+    int n_sockets, listening;
+};
+
+static void close_opening(struct opening *opening)
+{
+    for (int i = 0; opening->sockets && i < opening->n_sockets; i++)
+        if (opening->sockets[i] >= 0)
+            close(opening->sockets[i]);
+    free(opening->leaders);
+    free(opening->sockets);
+    if (opening->listening >= 0)
+        close(opening->listening);
+}
+
+/* At the root. */
+static int open_up(struct shmf_mpi_iter *iter, struct opening *opening, struct shmf_error *err)
+{
+    const struct shmf_mpi *mpi = iter->mpi;
+    opening->leaders = calloc((size_t)mpi->place.ranks, sizeof *opening->leaders);
+    opening->sockets = calloc((size_t)mpi->place.nodes, sizeof *opening->sockets);
+    if (!opening->leaders || !opening->sockets)
+        return shmfi_mpi_no_memory(err);
+    if (iter->work.terms.stay)
+        opening->offer.door.rc = SHMF_E_UNSUPPORTED;
+    else
+        opening->listening = shmfi_mpi_lend_open(mpi, &opening->offer);
+    return SHMF_OK;
+}
+
+static int exchange(struct shmf_mpi_iter *iter, struct opening *opening, int *socket,
+                    struct shmf_error *err)
+{
+    const struct shmf_mpi *mpi = iter->mpi;
+    int root = iter->root;
+    int rc = MPI_Bcast(&iter->work.terms, (int)sizeof iter->work.terms, MPI_BYTE, root, mpi->all);
+    if (!rc)
+        rc = MPI_Bcast(&opening->offer, (int)sizeof opening->offer, MPI_BYTE, root, mpi->all);
+    if (rc)
+        return shmfi_mpi_done(rc, "MPI_Bcast", err);
+    *socket = shmfi_mpi_lend_go_in(mpi, root, &opening->offer);
+    const struct shmfi_mpi_leader mine = {workers_of(mpi, iter->work.pool), *socket >= 0};
+    rc = MPI_Gather(&mine, (int)sizeof mine, MPI_BYTE, opening->leaders, (int)sizeof mine, MPI_BYTE,
+                    root, mpi->all);
+    return shmfi_mpi_done(rc, "MPI_Gather", err);
+}
+
+/* What this rank needs. `socket` goes to it. */
+static int take_part(struct shmf_mpi_iter *iter, const struct shmf_mpi_imap_options *options,
+                     struct opening *opening, int socket, struct shmf_error *err)
 {
     const struct shmf_mpi *mpi = iter->mpi;
     bool is_root = mpi->place.rank == iter->root, leads = mpi->place.node_rank == 0;
     struct shmf_error why = {.code = SHMF_E_NOMEM};
-    int mine = workers_of(mpi, iter->work.pool), *workers = NULL;
-    if (is_root)
-        workers = calloc((size_t)mpi->place.ranks, sizeof *workers);
-    int rc = is_root && !workers ? shmfi_mpi_no_memory(&why) : SHMF_OK;
+    if (is_root) {
+        int come = 0;
+        for (int rank = 0; rank < mpi->place.ranks; rank++)
+            come += opening->leaders[rank].near;
+        shmfi_mpi_lend_let_in(mpi, &opening->offer, opening->listening, come, opening->sockets);
+        opening->listening = -1;
+        opening->n_sockets = mpi->place.nodes;
+        iter->hands_out = shmfi_mpi_root_new(mpi, &iter->tasks, options, leads ? &iter->work : NULL,
+                                             opening->leaders, opening->sockets, &why);
+        if (iter->hands_out)
+            opening->n_sockets = 0; /* they are its own */
+    } else if (leads) {
+        struct shmfi_mpi_lender lender;
+        shmfi_mpi_lender_start(&lender, iter->mpi, iter->work.pool, socket, opening->offer.most);
+        iter->serves = shmfi_mpi_server_new(mpi, &iter->work, iter->root, &lender, &why);
+    }
+    if (is_root ? iter->hands_out != NULL : !leads || iter->serves)
+        return SHMF_OK;
+    if (err)
+        *err = why;
+    return why.code;
+}
+
+/* Terms, numbers of workers, and sockets; the root makes what it needs. */
+static int arrange(struct shmf_mpi_iter *iter, const struct shmf_mpi_imap_options *options,
+                   struct shmf_error *err)
+{
+    const struct shmf_mpi *mpi = iter->mpi;
+    struct opening opening = {.listening = -1};
+    struct shmf_error why = {.code = SHMF_E_NOMEM};
+    int socket = -1;
+    int rc = mpi->place.rank == iter->root ? open_up(iter, &opening, &why) : SHMF_OK;
     rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     if (!rc)
-        rc =
-            shmfi_mpi_done(MPI_Gather(&mine, 1, MPI_INT, workers, 1, MPI_INT, iter->root, mpi->all),
-                           "MPI_Gather", err);
-    if (!rc)
-        rc = shmfi_mpi_done(MPI_Bcast(&iter->work.terms, (int)sizeof iter->work.terms, MPI_BYTE,
-                                      iter->root, mpi->all),
-                            "MPI_Bcast", err);
-    if (rc) {
-        free(workers);
-        return rc;
+        rc = exchange(iter, &opening, &socket, err);
+    if (rc && socket >= 0)
+        close(socket);
+    if (!rc) {
+        rc = take_part(iter, options, &opening, socket, &why);
+        rc = shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
     }
-    if (is_root)
-        iter->hands_out = shmfi_mpi_root_new(mpi, &iter->tasks, options, leads ? &iter->work : NULL,
-                                             workers, &why);
-    else if (leads)
-        iter->serves = shmfi_mpi_server_new(mpi, &iter->work, iter->root, &why);
-    free(workers);
-    bool lacks = is_root ? !iter->hands_out : leads && !iter->serves;
-    rc = lacks ? why.code : SHMF_OK;
-    return shmfi_mpi_agree(mpi, mpi->all, rc, &why, err);
+    close_opening(&opening);
+    return rc;
 }
 
 struct shmf_mpi_iter *shmf_mpi_imap(struct shmf_mpi *mpi, int root, struct shmf_pool *pool,

@@ -6,6 +6,8 @@
 #include <shmframe/mpi.h>
 
 #include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 /* Private to the process. */
 struct shmf_mpi {
@@ -15,9 +17,11 @@ struct shmf_mpi {
     struct shmf_mpi_place place;
     struct shmf_mpi_place *places; /* of every rank */
     int *leader;                   /* of every node: its leader's rank */
+    int *machine;                  /* of every rank: the lowest that can be lent memory by it */
     int *links; /* sockets: the leader's to each rank of its node; of others links[0], to it */
     uint64_t piece;
-    bool iterating; /* map.h: the others are in it, and would not answer */
+    struct shmfi_mpi_lent *lent; /* lend.c: what iterations that are over have lent, and is out */
+    bool iterating;              /* map.h: the others are in it, and would not answer */
 };
 
 /* A frame or an array; neither: none. */
@@ -38,6 +42,34 @@ int shmfi_mpi_done(int mpi_code, const char *what, struct shmf_error *err);
  * message of one that failed (`why`, in which it may have been left), in `*err`. */
 int shmfi_mpi_agree(const struct shmf_mpi *mpi, MPI_Comm comm, int rc, const struct shmf_error *why,
                     struct shmf_error *err);
+
+/* ---- door.c ------------------------------------------------------------------------------- */
+
+/* What others need to connect. */
+struct shmfi_mpi_door {
+    int rc; /* of opening it, for whom it concerns */
+    socklen_t size;
+    struct sockaddr_un name;
+    unsigned char secret[16];
+};
+
+/* `*listening` may be a socket on failure too, which the caller closes; `most`: that may come. */
+int shmfi_mpi_door_open(struct shmfi_mpi_door *door, int most, int *listening,
+                        struct shmf_error *err);
+
+/* As number `number`; `*made` likewise. */
+int shmfi_mpi_door_go_in(const struct shmfi_mpi_door *door, int number, int *made,
+                         struct shmf_error *err);
+
+/* Those who have come, `missing` of them: their sockets by their numbers, below `count`, where
+ * there was -1. */
+int shmfi_mpi_door_let_in(const struct shmfi_mpi_door *door, int listening, int missing,
+                          int *sockets, int count, struct shmf_error *err);
+
+/* ---- lend.c ------------------------------------------------------------------------------- */
+
+/* Gives up what is lent still. */
+void shmfi_mpi_lend_forget(struct shmf_mpi *mpi);
 
 /* ---- links.c ------------------------------------------------------------------------------ */
 

@@ -3,11 +3,11 @@
  * The root hands tasks to the leader of each node in batches (TAG_TASKS). The leader has them done
  * by its pool, and sends what came of them as it comes, in batches too (TAG_RESULT): what is small
  * in the message itself, the bytes of larger objects behind it (TAG_BODY), from where the worker
- * put them to where the root has them. A leader sends no batch before the bodies of the last one
- * are under way, so bodies come in the order in which batches announce them. Where results stay
- * with the nodes, the leader's loop takes them from its line, and batches hold counts only. At the
- * end the root says stop, the leader says that it has, and the root tells all ranks what became of
- * it. */
+ * put them to where the root has them; on the root's machine these are lent instead. A leader sends
+ * no batch before the bodies of the last one are under way, so bodies come in the order in which
+ * batches announce them. Where results stay with the nodes, the leader's loop takes them from its
+ * line, and batches hold counts only. At the end the root says stop, the leader says that it has,
+ * and the root tells all ranks what became of it. */
 #ifndef SHMFI_MPI_MAP_H
 #define SHMFI_MPI_MAP_H
 
@@ -124,6 +124,12 @@ enum shmfi_mpi_what {
     SHMFI_MPI_IMAGE    /* the body is the image of a frame */
 };
 
+enum shmfi_mpi_where {
+    SHMFI_MPI_HERE,   /* in the message */
+    SHMFI_MPI_BEHIND, /* it comes by itself, TAG_BODY */
+    SHMFI_MPI_LENT    /* where the worker put it: lend.c. An array, or the image of a frame */
+};
+
 /* Stands before what it announces, each padded to 16 bytes: the description, and the body where it
  * is small. */
 struct shmfi_mpi_label {
@@ -132,7 +138,7 @@ struct shmfi_mpi_label {
     int32_t status; /* not 0: the description is a struct shmf_failure */
     int32_t worker;
     uint32_t what;  /* enum shmfi_mpi_what */
-    uint32_t apart; /* the body comes by itself */
+    uint32_t where; /* the body is: enum shmfi_mpi_where */
     uint64_t described;
     uint64_t body;
     int64_t rows, start; /* of a frame of columns */
@@ -153,10 +159,16 @@ struct shmfi_mpi_package {
     struct shmfi_mpi_package *next;
 };
 
+struct shmfi_mpi_lender;
+
 /* Puts label, description and small body behind what `buffer` holds. `result` is freed, or kept in
  * `*package` where its body is to be sent to `rank`; else that is NULL. */
-int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result, int rank,
-                   struct shmfi_mpi_package **package, struct shmf_error *err);
+int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result,
+                   struct shmfi_mpi_lender *lender, int rank, struct shmfi_mpi_package **package,
+                   struct shmf_error *err);
+
+/* Bytes in a frame's columns. */
+uint64_t shmfi_mpi_data_bytes(const struct shmf_frame *frame);
 void shmfi_mpi_package_free(struct shmfi_mpi_package *package);
 
 /* A result at the root, or where it stays. */
@@ -165,6 +177,7 @@ struct shmfi_mpi_got {
     struct shmf_failure failure;
     struct shmf_result *own;  /* of this rank's pool */
     struct shmf_image *image; /* while it is received */
+    bool is_workers;          /* the object lies in memory of a node's workers */
     int64_t start, step;      /* of the rows' numbers */
     int64_t key;              /* whose turn it is when */
 };
@@ -172,15 +185,71 @@ struct shmfi_mpi_got {
 /* Of this rank's pool; takes `result`. NULL: no memory, and `result` is freed. */
 struct shmfi_mpi_got *shmfi_mpi_own(struct shmf_result *result);
 
-/* What `label` announces, with the places for its body in `*flow` (parts, n_parts). Where the
- * result cannot be held now it is NULL and `*err` says why (SHMF_E_NOSPC, SHMF_E_NOFILES,
- * SHMF_E_NOMEM), to be tried again; where it cannot be at all, it is a failure, without parts. */
-struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
+/* What `label` announces, which may have been lent over `socket`, with the places for its body in
+ * `*flow` (parts, n_parts). Where the result cannot be held now it is NULL and `*err` says why
+ * (SHMF_E_NOSPC, SHMF_E_NOFILES, SHMF_E_NOMEM), to be tried again; where it cannot be at all, it is
+ * a failure, without parts. */
+struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label, int *socket,
                                        struct shmfi_mpi_flow *flow, struct shmf_error *err);
 
 /* The body is there. */
 void shmfi_mpi_complete(struct shmfi_mpi_got *got);
 void shmfi_mpi_fail(struct shmfi_mpi_got *got, const struct shmf_error *why);
+
+/* ---- lend.c: results that the root reads where they lie -----------------------------------------
+ */
+
+/* To the leaders of the other nodes of the root's machine. */
+struct shmfi_mpi_offer {
+    struct shmfi_mpi_door door;
+    int64_t most; /* loans that each may have out */
+};
+
+/* The root opens a door if there are such leaders. The socket on which it listens; -1: results are
+ * sent, and `offer` says so. */
+int shmfi_mpi_lend_open(const struct shmf_mpi *mpi, struct shmfi_mpi_offer *offer);
+
+/* A leader goes in: its socket; -1: it is not meant, or cannot, and sends. */
+int shmfi_mpi_lend_go_in(const struct shmf_mpi *mpi, int root, const struct shmfi_mpi_offer *offer);
+
+/* The root lets in the `come` that did, and closes `listening`: their sockets by node, -1 for the
+ * others. Whom it does not let in notices, and sends. */
+void shmfi_mpi_lend_let_in(const struct shmf_mpi *mpi, const struct shmfi_mpi_offer *offer,
+                           int listening, int come, int *sockets);
+
+/* A leader that lends to the root. */
+struct shmfi_mpi_lender {
+    struct shmf_mpi *mpi;
+    const struct shmf_pool *pool;
+    int socket;  /* -1: it sends */
+    bool let_in; /* the root has said so */
+    int64_t loans, most_loans;
+    uint64_t bytes, most_bytes; /* of this pool */
+    double next_sweep;          /* of MPI_Wtime() */
+    struct shmfi_mpi_lent *out; /* what is lent */
+};
+
+void shmfi_mpi_lender_start(struct shmfi_mpi_lender *lender, struct shmf_mpi *mpi,
+                            struct shmf_pool *pool, int socket, int64_t most_loans);
+
+/* Takes back what the root has freed, when it is time to look again. */
+void shmfi_mpi_lender_sweep(struct shmfi_mpi_lender *lender);
+
+/* What is out still counts in the next iteration. */
+void shmfi_mpi_lender_free(struct shmfi_mpi_lender *lender);
+
+/* Lends what was delivered, and completes `label`; false: it is to be sent. It is the caller's to
+ * free in any case. */
+bool shmfi_mpi_lend(struct shmfi_mpi_lender *lender, struct shmf_result *result,
+                    struct shmfi_mpi_label *label);
+
+/* The other side: what the label announces, or its failure, in `*got`. SHMF_E_NOFILES,
+ * SHMF_E_NOMEM: it cannot be held now, and is still there. */
+int shmfi_mpi_borrow(int *socket, const struct shmfi_mpi_label *label, struct shmfi_mpi_got *got,
+                     struct shmf_error *err);
+
+/* Copies what lies in a worker's memory (is_workers) into memory of this process. */
+int shmfi_mpi_take_over(struct shmfi_mpi_got *got, struct shmf_error *err);
 
 /* ---- line.c: results that wait for the caller --------------------------------------------------
  */
@@ -224,8 +293,9 @@ struct shmfi_mpi_tally {
 /* Results of one batch: this, then labels and what they announce. */
 struct shmfi_mpi_report {
     uint32_t count;
-    uint32_t last; /* nothing comes after it */
-    uint64_t reserved;
+    uint32_t last;    /* nothing comes after it */
+    uint32_t blocked; /* the node cannot go on for memory that is lent */
+    uint32_t reserved;
     struct shmfi_mpi_tally tally;
     struct shmf_error why; /* with a code: the node cannot go on */
     uint64_t padding;
@@ -235,8 +305,10 @@ _Static_assert(sizeof(struct shmfi_mpi_report) % 16 == 0, "labels start at multi
 
 struct shmfi_mpi_server;
 
+/* Takes over `lender`, on failure too. */
 struct shmfi_mpi_server *shmfi_mpi_server_new(const struct shmf_mpi *mpi,
                                               struct shmfi_mpi_work *work, int root,
+                                              struct shmfi_mpi_lender *lender,
                                               struct shmf_error *err);
 
 /* Until there is a result that stays: 1; or the root said stop: 0; or results that are held block
@@ -254,12 +326,20 @@ void shmfi_mpi_server_free(struct shmfi_mpi_server *server);
 
 struct shmfi_mpi_root;
 
-/* `workers[rank]`: of each leader's pool. `own` is NULL where the root does not lead its node. */
+/* By rank, of each leader. */
+struct shmfi_mpi_leader {
+    int workers; /* of its pool */
+    int near;    /* it has come for lending */
+};
+
+/* `own` is NULL where the root does not lead its node. `sockets`, by node, for borrowing: closed
+ * with the root, not on failure. */
 struct shmfi_mpi_root *shmfi_mpi_root_new(const struct shmf_mpi *mpi,
                                           const struct shmf_tasks *tasks,
                                           const struct shmf_mpi_imap_options *options,
-                                          struct shmfi_mpi_work *own, const int *workers,
-                                          struct shmf_error *err);
+                                          struct shmfi_mpi_work *own,
+                                          const struct shmfi_mpi_leader *leaders,
+                                          const int *sockets, struct shmf_error *err);
 
 /* As shmf_mpi_iter_next. */
 int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,

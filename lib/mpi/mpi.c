@@ -55,32 +55,42 @@ static int check_options(const struct shmf_mpi_options *options, struct shmf_err
                               options->ranks_per_node);
     if (options->piece_bytes > MOST_PIECE)
         return shmf_error_set(err, SHMF_E_INVAL, "options.piece_bytes: more than 2^30");
-    if (options->reserved0)
-        return shmf_error_set(err, SHMF_E_INVAL, "options.reserved0: not zero");
     return shmfi_mpi_check_reserved(options->reserved, 6, err);
 }
 
 /* Anything but a number of digits that is above zero counts as not set. */
-static int ranks_per_node(const struct shmf_mpi_options *options)
+static int setting(int given, const char *name)
 {
-    const char *said = getenv("SHMFRAME_MPI_RANKS_PER_NODE");
-    if (options->ranks_per_node || !said)
-        return options->ranks_per_node;
+    const char *said = getenv(name);
+    if (given || !said)
+        return given;
     char *end;
     long number = strtol(said, &end, 10);
     return end == said || *end || number < 0 || number > 1000000 ? 0 : (int)number;
 }
 
-static int split(struct shmf_mpi *mpi, int per_node, struct shmf_error *err)
+/* What the ranks of a communicator have in common: the lowest of them. */
+static int lowest(const struct shmf_mpi *mpi, MPI_Comm comm, int *rank)
+{
+    *rank = mpi->place.rank;
+    return MPI_Bcast(rank, 1, MPI_INT, 0, comm);
+}
+
+static int split(struct shmf_mpi *mpi, const struct shmf_mpi_options *options, int *lender,
+                 struct shmf_error *err)
 {
     MPI_Comm machine;
-    int on_machine;
+    int on_machine, per_node = setting(options->ranks_per_node, "SHMFRAME_MPI_RANKS_PER_NODE");
     int rc = MPI_Comm_split_type(mpi->all, MPI_COMM_TYPE_SHARED, mpi->place.rank, MPI_INFO_NULL,
                                  &machine);
     if (rc)
         return shmfi_mpi_done(rc, "MPI_Comm_split_type", err);
     MPI_Comm_rank(machine, &on_machine);
     rc = MPI_Comm_split(machine, per_node ? on_machine / per_node : 0, on_machine, &mpi->node);
+    if (!rc)
+        rc = lowest(mpi, machine, lender);
+    if (setting(options->apart, "SHMFRAME_MPI_APART"))
+        *lender = -1 - mpi->place.rank; /* nobody else's */
     MPI_Comm_free(&machine);
     if (rc)
         return shmfi_mpi_done(rc, "MPI_Comm_split", err);
@@ -103,10 +113,12 @@ static int split(struct shmf_mpi *mpi, int per_node, struct shmf_error *err)
     return shmfi_mpi_done(rc, "MPI_Bcast", err);
 }
 
-static int introduce(struct shmf_mpi *mpi, struct shmf_error *err)
+static int introduce(struct shmf_mpi *mpi, int lender, struct shmf_error *err)
 {
     int rc = MPI_Allgather(&mpi->place, (int)sizeof mpi->place, MPI_BYTE, mpi->places,
                            (int)sizeof mpi->place, MPI_BYTE, mpi->all);
+    if (!rc)
+        rc = MPI_Allgather(&lender, 1, MPI_INT, mpi->machine, 1, MPI_INT, mpi->all);
     for (int rank = 0; !rc && rank < mpi->place.ranks; rank++)
         if (mpi->places[rank].node_rank == 0)
             mpi->leader[mpi->places[rank].node] = rank;
@@ -117,10 +129,12 @@ static int obtain(struct shmf_mpi *mpi, struct shmf_error *err)
 {
     mpi->places = calloc((size_t)mpi->place.ranks, sizeof *mpi->places);
     mpi->leader = calloc((size_t)mpi->place.nodes, sizeof *mpi->leader);
+    mpi->machine = calloc((size_t)mpi->place.ranks, sizeof *mpi->machine);
     mpi->links = malloc((size_t)mpi->place.node_ranks * sizeof *mpi->links);
     for (int i = 0; mpi->links && i < mpi->place.node_ranks; i++)
         mpi->links[i] = -1;
-    return mpi->places && mpi->leader && mpi->links ? SHMF_OK : shmfi_mpi_no_memory(err);
+    return mpi->places && mpi->leader && mpi->machine && mpi->links ? SHMF_OK
+                                                                    : shmfi_mpi_no_memory(err);
 }
 
 static int set_up(struct shmf_mpi *mpi, const struct shmf_mpi_options *options,
@@ -128,12 +142,12 @@ static int set_up(struct shmf_mpi *mpi, const struct shmf_mpi_options *options,
 {
     struct shmf_error why = {0};
     mpi->piece = options->piece_bytes ? options->piece_bytes : PIECE;
-    int rc = split(mpi, ranks_per_node(options), err);
+    int lender, rc = split(mpi, options, &lender, err);
     if (rc)
         return rc;
     rc = shmfi_mpi_agree(mpi, mpi->all, obtain(mpi, &why), &why, err);
     if (!rc)
-        rc = introduce(mpi, err);
+        rc = introduce(mpi, lender, err);
     if (rc)
         return rc;
     rc = shmfi_mpi_link(mpi, &why);
@@ -181,11 +195,13 @@ void shmf_mpi_free(struct shmf_mpi *mpi)
     if (!mpi)
         return;
     shmfi_mpi_unlink(mpi);
+    shmfi_mpi_lend_forget(mpi);
     free_comm(&mpi->leaders);
     free_comm(&mpi->node);
     free_comm(&mpi->all);
     free(mpi->places);
     free(mpi->leader);
+    free(mpi->machine);
     free(mpi);
 }
 

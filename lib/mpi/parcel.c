@@ -84,7 +84,7 @@ static int pack_array(const struct shmf_array *array, struct shmfi_mpi_label *la
                : SHMF_E_NOMEM;
 }
 
-static uint64_t data_bytes(const struct shmf_frame *frame)
+uint64_t shmfi_mpi_data_bytes(const struct shmf_frame *frame)
 {
     struct shmf_column column;
     uint64_t size = 0;
@@ -99,7 +99,7 @@ static int pack_frame(struct shmf_frame *frame, struct shmfi_mpi_label *label,
                       struct shmfi_mpi_package *package, struct shmf_error *err)
 {
     struct shmf_error why = {.code = SHMF_E_NOMEM};
-    bool plain = shmfi_mpi_is_plain(frame) && data_bytes(frame) > SMALL_FRAME;
+    bool plain = shmfi_mpi_is_plain(frame) && shmfi_mpi_data_bytes(frame) > SMALL_FRAME;
     uint64_t size;
     label->what = plain ? SHMFI_MPI_COLUMNS : SHMFI_MPI_IMAGE;
     read_range(frame, label);
@@ -168,16 +168,33 @@ static int put(struct shmfi_mpi_buffer *buffer, const struct shmfi_mpi_label *la
     at = at ? shmfi_mpi_extend(buffer, label->described) : NULL;
     if (at && label->described)
         memcpy(at, description, label->described);
-    at = at ? shmfi_mpi_extend(buffer, label->apart ? 0 : label->body) : NULL;
-    if (at && !label->apart)
+    bool here = label->where == SHMFI_MPI_HERE;
+    at = at ? shmfi_mpi_extend(buffer, here ? label->body : 0) : NULL;
+    if (at && here)
         copy_parts(&package->flow, at, false);
     if (!at)
         buffer->size = before;
     return at ? SHMF_OK : SHMF_E_NOMEM;
 }
 
-int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result, int rank,
-                   struct shmfi_mpi_package **package, struct shmf_error *err)
+/* There is room for the label before anything is lent: what is lent must be announced. */
+static bool lend(struct shmfi_mpi_buffer *buffer, struct shmf_result *result,
+                 struct shmfi_mpi_lender *lender, const struct shmfi_mpi_label *label)
+{
+    struct shmfi_mpi_label complete = *label;
+    size_t before = buffer->size;
+    void *at = shmfi_mpi_extend(buffer, sizeof complete);
+    bool lent = at && shmfi_mpi_lend(lender, result, &complete);
+    if (lent)
+        memcpy(at, &complete, sizeof complete);
+    else
+        buffer->size = before;
+    return lent;
+}
+
+int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result,
+                   struct shmfi_mpi_lender *lender, int rank, struct shmfi_mpi_package **package,
+                   struct shmf_error *err)
 {
     struct shmfi_mpi_package *made = calloc(1, sizeof *made);
     struct shmfi_mpi_label label = {.index = shmf_result_index(result),
@@ -188,6 +205,11 @@ int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result, 
     struct shmf_error why = {.code = SHMF_E_NOMEM};
     const void *description = &shape;
     *package = NULL;
+    if (made && lend(buffer, result, lender, &label)) {
+        free(made);
+        shmf_result_free(result);
+        return SHMF_OK;
+    }
     if (!made) {
         shmf_result_free(result);
         return shmfi_mpi_no_memory(err);
@@ -200,9 +222,9 @@ int shmfi_mpi_pack(struct shmfi_mpi_buffer *buffer, struct shmf_result *result, 
         description = shmf_result_failure(result);
     }
     label.body = label.status ? 0 : size_of_parts(&made->flow);
-    label.apart = label.body > SMALL;
+    label.where = label.body > SMALL ? SHMFI_MPI_BEHIND : SHMFI_MPI_HERE;
     int rc = put(buffer, &label, description, made) ? shmfi_mpi_no_memory(err) : SHMF_OK;
-    if (rc || !label.apart) {
+    if (rc || label.where == SHMFI_MPI_HERE) {
         shmfi_mpi_package_free(made);
         return rc;
     }

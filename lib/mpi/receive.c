@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_MESSAGES = 64 };
 
@@ -21,6 +22,13 @@ static void drop_report(struct shmfi_mpi_node *node)
     free(first);
 }
 
+void shmfi_mpi_node_hang_up(struct shmfi_mpi_node *node)
+{
+    if (node->socket >= 0)
+        close(node->socket);
+    node->socket = -1;
+}
+
 void shmfi_mpi_node_clear(struct shmfi_mpi_node *node)
 {
     while (node->reports)
@@ -28,6 +36,7 @@ void shmfi_mpi_node_clear(struct shmfi_mpi_node *node)
     if (node->got)
         shmf_mpi_result_free(&node->got->result);
     shmfi_mpi_flow_free(&node->flow);
+    shmfi_mpi_node_hang_up(node);
     free(node->orders.bytes);
 }
 
@@ -37,7 +46,7 @@ void shmfi_mpi_node_clear(struct shmfi_mpi_node *node)
 /* What of it is in the message. */
 static size_t length(const struct shmfi_mpi_label *label)
 {
-    uint64_t here = label->apart ? 0 : label->body;
+    uint64_t here = label->where == SHMFI_MPI_HERE ? label->body : 0;
     return sizeof *label + (((size_t)label->described + 15) & ~(size_t)15) +
            (((size_t)here + 15) & ~(size_t)15);
 }
@@ -49,20 +58,20 @@ static int begin(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node, struc
         (const struct shmfi_mpi_label *)(const void *)(bytes_of(node->reports) + node->at);
     struct shmfi_mpi_got *got = NULL;
     if (!root->stopping) {
-        got = shmfi_mpi_unpack(label, &node->flow, &root->blocked);
+        got = shmfi_mpi_unpack(label, &node->socket, &node->flow, &root->blocked);
         if (!got)
             return 0;
         root->blocked.code = SHMF_OK;
     }
     node->at += length(label);
     node->left--;
-    if (label->apart && node->flow.parts) {
+    if (label->where == SHMFI_MPI_BEHIND && node->flow.parts) {
         node->got = got;
         root->flowing++;
         shmfi_mpi_flow_start(&node->flow, node->rank, false);
         return 1;
     }
-    node->sink = label->apart ? label->body : 0;
+    node->sink = label->where == SHMFI_MPI_BEHIND ? label->body : 0;
     int rc = got ? shmfi_mpi_root_came(root, node, got, err) : SHMF_OK;
     return rc ? rc : 1;
 }
@@ -119,6 +128,7 @@ static int open_report(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,
     node->at = sizeof head;
     node->left = head.count;
     node->last = head.last;
+    node->blocked = head.blocked;
     shmfi_mpi_root_count(root, node, &head.tally);
     if (!head.why.code || root->stopping)
         return SHMF_OK;

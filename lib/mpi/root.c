@@ -268,23 +268,11 @@ static bool is_over(const struct shmfi_mpi_root *root)
     return root->out == 0;
 }
 
-/* Why what comes cannot be held now; NULL: it can. What waits here for its turn may be the memory
- * that the own pool lacks, and its turn may come. */
-static const struct shmf_error *blocked(const struct shmfi_mpi_root *root)
-{
-    if (root->blocked.code)
-        return &root->blocked;
-    const struct shmf_error *own = root->own ? &root->own->blocked : NULL;
-    if (!own || !own->code)
-        return NULL;
-    bool waits = root->line.ready && !root->options.stay;
-    return waits && own->code == SHMF_E_NOSPC ? NULL : own;
-}
-
 int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
                         struct shmf_error *err)
 {
     struct shmfi_mpi_patience patience = {0};
+    double since = MPI_Wtime();
     for (bool first = true;; first = false) {
         int moved = 0, rc = SHMF_OK;
         if (!first || !shmfi_mpi_line_has_next(&root->line) || shmfi_mpi_is_time(&root->looked))
@@ -300,14 +288,16 @@ int shmfi_mpi_root_next(struct shmfi_mpi_root *root, struct shmfi_mpi_got **got,
         if (is_late(root))
             return shmf_error_set(err, SHMF_E_TIMEOUT, "%g seconds have passed",
                                   root->options.imap.call_seconds);
-        if (blocked(root) && !moved) {
-            *err = *blocked(root);
-            return err->code;
-        }
-        if (moved)
+        if (!moved)
+            moved = rc = shmfi_mpi_root_relieve(root, MPI_Wtime() - since, err);
+        if (rc < 0)
+            return rc;
+        if (moved) {
             patience = (struct shmfi_mpi_patience){0};
-        else
+            since = MPI_Wtime();
+        } else {
             shmfi_mpi_rest(&patience, root->own ? root->own->pool : NULL, root->flowing > 0);
+        }
     }
 }
 
@@ -345,6 +335,7 @@ int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
     struct shmfi_mpi_patience patience = {0};
     int rc = SHMF_OK, waiting = 1;
     root->stopping = true;
+    shmfi_mpi_line_clear(&root->line); /* loans are over before their lenders hear of the end */
     if (root->own)
         shmfi_mpi_work_stop(root->own, root->late);
     while (!rc && waiting) {
@@ -364,6 +355,8 @@ int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
         else
             patience = (struct shmfi_mpi_patience){0};
     }
+    for (int i = 0; i < root->n_nodes; i++) /* what is lent there and nobody wants goes back */
+        shmfi_mpi_node_hang_up(&root->nodes[i]);
     shmfi_mpi_progress_finish(&root->progress);
     return rc;
 }
@@ -374,8 +367,9 @@ int shmfi_mpi_root_stop(struct shmfi_mpi_root *root, struct shmf_error *err)
 struct shmfi_mpi_root *shmfi_mpi_root_new(const struct shmf_mpi *mpi,
                                           const struct shmf_tasks *tasks,
                                           const struct shmf_mpi_imap_options *options,
-                                          struct shmfi_mpi_work *own, const int *workers,
-                                          struct shmf_error *err)
+                                          struct shmfi_mpi_work *own,
+                                          const struct shmfi_mpi_leader *leaders,
+                                          const int *sockets, struct shmf_error *err)
 {
     struct shmfi_mpi_root *root = calloc(1, sizeof *root);
     if (root)
@@ -394,7 +388,8 @@ struct shmfi_mpi_root *shmfi_mpi_root_new(const struct shmf_mpi *mpi,
     for (int i = 0; i < root->n_nodes; i++) {
         struct shmfi_mpi_node *node = &root->nodes[i];
         node->rank = mpi->leader[i];
-        node->workers = workers[node->rank];
+        node->workers = leaders[node->rank].workers;
+        node->socket = sockets[i];
         root->workers += node->workers;
         node->sending = MPI_REQUEST_NULL;
         node->last_report = &node->reports;

@@ -48,6 +48,8 @@ struct shmfi_mpi_node {
     uint32_t left;             /* results in it */
     struct shmfi_mpi_got *got; /* whose body is under way; NULL: none */
     struct shmfi_mpi_flow flow;
+    int socket;    /* for what it lends, or -1 */
+    bool blocked;  /* it cannot go on for memory that it has lent */
     uint64_t sink; /* bytes of a body that is thrown away which are still to come */
 };
 
@@ -76,6 +78,11 @@ struct shmfi_mpi_root {
 /* receive.c: what comes from other nodes; 0, or why the iteration fails. */
 int shmfi_mpi_root_receive(struct shmfi_mpi_root *root, int *moved, struct shmf_error *err);
 void shmfi_mpi_node_clear(struct shmfi_mpi_node *node);
+void shmfi_mpi_node_hang_up(struct shmfi_mpi_node *node); /* borrows no more of it */
+
+/* relieve.c: nothing has moved for `idle` seconds. 1: something was done about it; 0: there is
+ * nothing to be done; or what cannot be held now, by whom, which the caller is to be told. */
+int shmfi_mpi_root_relieve(struct shmfi_mpi_root *root, double idle, struct shmf_error *err);
 
 /* Of its results, which stay with it. */
 void shmfi_mpi_root_count(struct shmfi_mpi_root *root, struct shmfi_mpi_node *node,

@@ -13,9 +13,11 @@ struct shmfi_mpi_server {
     int root;
     bool stopped, ends,
         told;              /* by the root, which ends what runs; it, that this node cannot go on */
+    bool blocked;          /* it was told that what is lent keeps the node from going on */
     struct shmf_error why; /* with a code: it cannot */
     double looked;         /* when it last looked at what else there is to do */
     struct shmfi_mpi_line line; /* of results that stay */
+    struct shmfi_mpi_lender lender;
     struct shmfi_mpi_tally tally;
     struct shmfi_mpi_buffer orders, report;
     MPI_Request sending;                                /* of the report */
@@ -136,7 +138,8 @@ static uint32_t pack_results(struct shmfi_mpi_server *server)
             note(server, &why);
         if (got <= 0)
             break;
-        if (shmfi_mpi_pack(&server->report, result, server->root, &package, &why)) {
+        if (shmfi_mpi_pack(&server->report, result, &server->lender, server->root, &package,
+                           &why)) {
             note(server, &why);
             break;
         }
@@ -161,8 +164,11 @@ static int send_report(struct shmfi_mpi_server *server, bool last, int *moved,
     head.count = last || server->work->terms.stay ? 0 : pack_results(server);
     head.tally = server->tally;
     bool tells = server->why.code && !server->told;
-    if (!head.count && !last && !tells && !head.tally.done && !head.tally.taken)
+    head.blocked = server->lender.out && server->work->blocked.code == SHMF_E_NOSPC;
+    bool news = tells || head.blocked != server->blocked || head.tally.done || head.tally.taken;
+    if (!head.count && !last && !news)
         return SHMF_OK;
+    server->blocked = head.blocked;
     server->tally = (struct shmfi_mpi_tally){0};
     if (tells)
         head.why = server->why;
@@ -213,6 +219,7 @@ static int look(struct shmfi_mpi_server *server, int *moved, struct shmf_error *
 {
     struct shmf_error why;
     int rc = server->stopped ? SHMF_OK : receive_orders(server, moved, err);
+    shmfi_mpi_lender_sweep(&server->lender);
     if (rc || server->stopped || server->why.code)
         return rc;
     int came = shmfi_mpi_work_progress(server->work, &why);
@@ -306,10 +313,12 @@ void shmfi_mpi_server_leave(struct shmfi_mpi_server *server, const struct shmf_e
 
 struct shmfi_mpi_server *shmfi_mpi_server_new(const struct shmf_mpi *mpi,
                                               struct shmfi_mpi_work *work, int root,
+                                              struct shmfi_mpi_lender *lender,
                                               struct shmf_error *err)
 {
     struct shmfi_mpi_server *server = calloc(1, sizeof *server);
     if (!server) {
+        shmfi_mpi_lender_free(lender);
         shmfi_mpi_no_memory(err);
         return NULL;
     }
@@ -318,9 +327,11 @@ struct shmfi_mpi_server *shmfi_mpi_server_new(const struct shmf_mpi *mpi,
                                         .root = root,
                                         .sending = MPI_REQUEST_NULL,
                                         .packages_end = &server->packages,
+                                        .lender = *lender,
                                         .line = {.unordered = work->terms.unordered}};
     /* From here on there is room for a report, if for no results in it. */
     if (!shmfi_mpi_extend(&server->report, sizeof(struct shmfi_mpi_report))) {
+        shmfi_mpi_lender_free(lender);
         free(server);
         shmfi_mpi_no_memory(err);
         return NULL;
@@ -338,6 +349,7 @@ void shmfi_mpi_server_free(struct shmfi_mpi_server *server)
         server->packages = next;
     }
     shmfi_mpi_line_clear(&server->line);
+    shmfi_mpi_lender_free(&server->lender);
     free(server->orders.bytes);
     free(server->report.bytes);
     free(server);

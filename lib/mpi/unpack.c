@@ -28,7 +28,8 @@ struct shmfi_mpi_got *shmfi_mpi_own(struct shmf_result *result)
     got->result.array = shmf_result_take_array(result);
     if (!got->result.array)
         got->result.frame = shmf_result_take_frame(result);
-    if (!got->result.array && !got->result.frame)
+    got->is_workers = got->result.array || got->result.frame;
+    if (!got->is_workers)
         got->result.bytes = shmf_result_bytes(result, &got->result.size);
     if (shmf_result_status(result)) /* after opening it, which may fail */
         set_failure(got, shmf_result_failure(result));
@@ -162,7 +163,7 @@ static bool may_pass(int code)
     return code == SHMF_E_NOSPC || code == SHMF_E_NOFILES || code == SHMF_E_NOMEM;
 }
 
-struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
+struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label, int *socket,
                                        struct shmfi_mpi_flow *flow, struct shmf_error *err)
 {
     struct shmf_error why = {.code = SHMF_E_NOMEM};
@@ -181,7 +182,8 @@ struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
         got->failure.backtrace = NULL; /* addresses of another process, maybe on another machine */
         return got;
     }
-    int rc = make_room(got, label, flow, &why);
+    bool lent = label->where == SHMFI_MPI_LENT;
+    int rc = lent ? shmfi_mpi_borrow(socket, label, got, &why) : make_room(got, label, flow, &why);
     if (rc && may_pass(rc)) {
         shmfi_mpi_flow_free(flow);
         shmf_mpi_result_free(&got->result);
@@ -191,7 +193,9 @@ struct shmfi_mpi_got *shmfi_mpi_unpack(const struct shmfi_mpi_label *label,
     if (rc) {
         shmfi_mpi_flow_free(flow);
         shmfi_mpi_fail(got, &why);
-    } else if (!label->apart) {
+    } else if (lent) {
+        got->is_workers = !got->result.failure;
+    } else if (label->where == SHMFI_MPI_HERE) {
         place_here(label, flow);
         shmfi_mpi_flow_free(flow);
         shmfi_mpi_complete(got);

@@ -111,11 +111,9 @@ int shmf_loan_is_over(const struct shmf_loan *loan)
 
 void shmf_loan_free(struct shmf_loan *loan)
 {
-    if (!loan)
-        return;
-    if (!is_ours(loan) || is_over(loan)) {
+    if (loan && (!is_ours(loan) || is_over(loan))) {
         end(loan);
-    } else {
+    } else if (loan) {
         enter();
         loan->next = forsaken;
         forsaken = loan;
