@@ -27,7 +27,7 @@ class Bench:
     tasks: int = 0            # of a round; 0: as many as fit `seconds`
     quick_tasks: int = 0
     most: int = 1 << 20       # tasks of a round
-    rounds: int = 0           # 0: the usual number
+    rounds: int = 0           # of the whole run, and at most of the quick one; 0: as usual
     cold: bool = False
     touch: int = 0            # MiB that a cold server is given warm: more than it will take
     together: bool = False
@@ -56,9 +56,9 @@ BENCHES = [
     Bench("outer_200MB", ALL_C + PYTHON, quick_impls=ALL_C[:3] + PYTHON[:1], seconds=1.5, warm=12),
     Bench("outer_40MB", ALL_C + PYTHON, quick_impls=ALL_C + PYTHON[:1], seconds=1.0, warm=24),
     Bench("outer_200MB_cold", ["omp_prealloc", "shmframe"], program="outer_200MB", cold=True,
-          touch=1600, tasks=250, quick_tasks=40, seconds=9),
+          touch=1600, tasks=250, quick_tasks=40, seconds=6, rounds=7),
     Bench("outer_40MB_cold", ["omp_prealloc", "shmframe"], program="outer_40MB", cold=True,
-          touch=400, tasks=250, quick_tasks=100, seconds=5),
+          touch=400, tasks=250, quick_tasks=100, seconds=3, rounds=7),
     Bench("fresh", ["shmframe", "omp_malloc"], warm=4, seconds=1.5, warm_memory=True),
     Bench("copy_200MB", ALL_C + PYTHON[:1], quick_impls=ALL_C[:3], seconds=1.0, warm=12),
     Bench("convolve", ["omp_prealloc", "shmframe", "sequential", "raw", "mpi_window",
@@ -66,7 +66,7 @@ BENCHES = [
           warm=4, seconds=1.2),
     Bench("convolve_sum", ["omp_prealloc", "shmframe", "sequential", "pipe_copy", "mpi_window",
                            "python_shared"], quick_impls=["omp_prealloc", "shmframe"], warm=4,
-          seconds=1.2),
+          seconds=1.0, rounds=9),
     Bench("row_means", ["shmframe", "omp_prealloc", "sequential", "python_shared"],
           at=[64 * MIB], seconds=0.4, warm=2000),
     Bench("row_means_sizes", ["shmframe", "omp_prealloc"], program="row_means", together=True,

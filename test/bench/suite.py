@@ -9,6 +9,7 @@ so, so that values at the same place belong together); `at`, the bench's paramet
 peak_resident (bytes, the sum over all processes, which counts shared pages several times) and
 peak_shared (bytes of shared memory). Other figures of a run have lines of their own."""
 import argparse
+import contextlib
 import ctypes
 import json
 import mmap
@@ -90,14 +91,56 @@ class Server:
 
 def touch_memory(megabytes, huge=False):
     """Memory that is free is taken back by some hosts, and costs several times as much when it is
-    touched next. So that this does not decide, it is touched and freed first. What they take are
-    whole blocks of 2 MiB and more, a second or two after these became free: just before `huge`
-    pages are what is measured, these must be touched as such."""
+    touched next. So that this does not decide, it is touched and freed first. What they take,
+    where they are told (keeping_memory), are whole blocks of 2 MiB and more, a second or two after
+    these became free: just before `huge` pages are what is measured, these must be touched as
+    such."""
     with mmap.mmap(-1, megabytes << 20) as memory:
         if huge:
             memory.madvise(mmap.MADV_HUGEPAGE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         ctypes.memset(address, 1, megabytes << 20)
+
+
+REPORTING = "/sys/module/page_reporting/parameters/page_reporting_order"
+NO_ORDER = "11"  # there are no larger blocks
+
+
+def write_setting(path, value):
+    """Whether the kernel took it."""
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(value)
+        return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def keeping_memory():
+    """While benches run, a virtual machine does not tell its host which memory is free (free page
+    reporting), where we may decide that: as root. Else what first touches cost is what the host
+    takes to find memory again, huge pages more than small ones."""
+    before = setting(REPORTING)
+    kept = bool(before) and write_setting(REPORTING, NO_ORDER)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    if kept:
+        print(f"{REPORTING} is {NO_ORDER} instead of {before} for this run", file=sys.stderr)
+    try:
+        yield "off" if kept else "on" if before else "none"
+    finally:
+        if kept:
+            write_setting(REPORTING, before)
+
+
+def setting(path):
+    """A kernel's parameter; "": there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def lone_huge_pages():
@@ -134,7 +177,9 @@ class Runner:
 
     def rounds_of(self, bench):
         """How many it has, unless its time is over before."""
-        return self.options.rounds or min(bench.rounds or self.rounds, self.rounds)
+        usual = min(bench.rounds or self.rounds, self.rounds) if self.options.quick else \
+            bench.rounds or self.rounds
+        return self.options.rounds or usual
 
     def planned(self, bench):
         """Seconds that it should take."""
@@ -300,26 +345,19 @@ def put(line):
 OUTPUT = []  # a second file for the lines
 
 
-def machine(options):
+def machine(options, reporting):
     """The first line."""
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
         model = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-
-    def read(path):
-        try:
-            with open(path, encoding="ascii") as file:
-                return file.read().strip()
-        except OSError:
-            return ""
-
     compiler = subprocess.run(["cc", "--version"], capture_output=True, text=True, check=False)
     put({
         "bench": "machine", "cpu": model[0] if model else platform.machine(),
         "cpus": len(os.sched_getaffinity(0)), "workers": options.workers,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "kernel": platform.release(), "page_bytes": os.sysconf("SC_PAGE_SIZE"),
-        "huge_pages": read("/sys/kernel/mm/transparent_hugepage/enabled"),
-        "huge_pages_shmem": read("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
+        "huge_pages": setting("/sys/kernel/mm/transparent_hugepage/enabled"),
+        "huge_pages_shmem": setting("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
+        "free_page_reporting": reporting,
         "libc": " ".join(platform.libc_ver()), "compiler": compiler.stdout.partition("\n")[0],
         "load": os.getloadavg()[0], "quick": options.quick,
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
@@ -341,10 +379,11 @@ def main():
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     if options.output:
         OUTPUT.append(open(options.output, "w", encoding="utf-8"))
-    machine(options)
-    touch_memory(free_megabytes(options))
-    Runner(options, [bench for bench in BENCHES
-                     if not options.only or bench.name in options.only]).run_all()
+    with keeping_memory() as reporting:
+        machine(options, reporting)
+        touch_memory(free_megabytes(options))
+        Runner(options, [bench for bench in BENCHES
+                         if not options.only or bench.name in options.only]).run_all()
     return 1 if options.failed else 0
 
 

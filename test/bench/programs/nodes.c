@@ -5,12 +5,12 @@
  *
  * Outer products, matrices of 5,000 x 5,000 doubles, by pools of the nodes with a worker each,
  * against one pool of as many workers, in interleaved rounds: handed over whole to the loop of the
- * node that made them; handed over whole to the root; and added up row by row in the task, so that
- * 40 kB come of each to the root. Whoever gets a matrix reads a number of each of its pages, and
- * the sums of all that was read must be the same. Then by the other node alone, against one pool of
- * one worker: there the processor that receives is not one that computes, as with a network that
- * copies by itself. The last line says what receiving a matrix costs the root, and what copying it
- * there costs.
+ * node that made them; handed over whole to the root, lent, or sent with SHMFRAME_MPI_APART=1; and
+ * added up row by row in the task, so that 40 kB come of each to the root. Whoever gets a matrix
+ * reads a number of each of its pages, and the sums of all that was read must be the same. Then by
+ * the other node alone, against one pool of one worker: there the processor that receives is not
+ * one that computes, as with a network that copies by itself. The last line says what receiving a
+ * matrix costs the root, and what copying it there costs.
  *
  *     SHMFRAME_MPI_RANKS_PER_NODE=1 mpirun --oversubscribe -n 64 bench_nodes null 200000
  *
