@@ -4,8 +4,8 @@
  * What is sent (share.h) is a copy of its own, which nobody can change. What is lent is the object
  * itself: the borrower maps its pages, and the lender keeps them as they are until the borrower has
  * freed what it borrowed, or has ended, however: a lock of the kernel's tells, which ends with the
- * borrower's last descriptor of it. So memory that is used again, as that of tasks' results is, can
- * be shown to others and still be used again.
+ * last descriptor and the last mapping that stem from the loan. So memory that is used again, as
+ * that of tasks' results is, can be shown to others and still be used again.
  * A loan asks for trust: the borrower reads what the lender, and who else may write the object, put
  * there, now and later. Its header is checked as hostile (format.md), and its file cannot become
  * shorter.

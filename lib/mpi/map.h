@@ -248,7 +248,8 @@ bool shmfi_mpi_lend(struct shmfi_mpi_lender *lender, struct shmf_result *result,
 int shmfi_mpi_borrow(int *socket, const struct shmfi_mpi_label *label, struct shmfi_mpi_got *got,
                      struct shmf_error *err);
 
-/* Copies what lies in a worker's memory (is_workers) into memory of this process. */
+/* Copies what lies in a worker's memory (is_workers) into memory of this process, where it can be
+ * written. On failure it is still there. */
 int shmfi_mpi_take_over(struct shmfi_mpi_got *got, struct shmf_error *err);
 
 /* ---- line.c: results that wait for the caller --------------------------------------------------
